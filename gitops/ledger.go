@@ -85,6 +85,8 @@ type Resource struct {
 	Exists bool
 	// Git and NetBox are the halves of base: bodies of the shape {"spec","metadata":{"labels","annotations"}}.
 	Git, NetBox manifests.Object
+	// Unsettled are paths whose base is unknown: first contact found them unequal (ENGINE 14). Sorted.
+	Unsettled []string
 	// PK is the NetBox object's primary key when base was agreed, LastUpdated what our last answer or listing held.
 	PK          int64
 	LastUpdated string
@@ -157,6 +159,8 @@ type Intent struct {
 	Head                 string // planned head, for Git
 	File                 string
 	RequestID            string
+	// Undecidable is true when the change log cannot tell whether the write landed (ENGINE 3, unknown_outcome).
+	Undecidable bool
 	// Answered is true when the write landed and base advanced, but our change rows have not been looked at yet (ENGINE 4).
 	Answered bool
 	At       time.Time

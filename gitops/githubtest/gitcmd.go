@@ -99,7 +99,7 @@ func (r *gitRunner) run(dir string, stdin []byte, args ...string) ([]byte, error
 // initBare creates a bare repository set up so that pushed objects stay
 // loose: readers in this process then see them without opening packs.
 func (r *gitRunner) initBare(dir, defaultBranch string) error {
-	if _, err := r.run("", nil, "init", "--quiet", "--bare", "--initial-branch="+defaultBranch, dir); err != nil {
+	if _, err := r.run("", nil, "init", "--quiet", "--bare", "--template=", "--initial-branch="+defaultBranch, dir); err != nil {
 		return err
 	}
 	config := "[http]\n\treceivepack = true\n[receive]\n\tunpackLimit = 1000000\n\tautogc = false\n\tdenyDeleteCurrent = ignore\n" +

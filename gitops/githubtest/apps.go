@@ -1,0 +1,270 @@
+package githubtest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (c *call) getApp() (int, any, error) { return 200, c.renderApp(c.id.app), nil }
+
+func (c *call) myInstallations() []*installationRow {
+	return c.s.installations.find(func(i *installationRow) bool { return i.AppID == c.id.app.ID })
+}
+
+func (c *call) listInstallations() (int, any, error) {
+	out := []any{}
+	for _, i := range paginate(c, c.myInstallations()) {
+		out = append(out, c.renderInstallation(i))
+	}
+	return 200, out, nil
+}
+
+// installation finds one of the calling App.
+func (c *call) installation() (*installationRow, error) {
+	i := c.s.installations.rows[c.int("installation_id")]
+	if i == nil || i.AppID != c.id.app.ID {
+		return nil, errNotFound
+	}
+	return i, nil
+}
+
+func (c *call) getInstallation() (int, any, error) {
+	i, err := c.installation()
+	if err != nil {
+		return 0, nil, err
+	}
+	return 200, c.renderInstallation(i), nil
+}
+
+func (c *call) suspendInstallation() (int, any, error) {
+	i, err := c.installation()
+	if err != nil {
+		return 0, nil, err
+	}
+	c.s.suspend(i, true, c.id.account)
+	return 204, nil, nil
+}
+
+func (c *call) getRepoInstallation() (int, any, error) {
+	r, former := c.s.repoByName(c.params["owner"], c.params["repo"])
+	if r == nil {
+		return 0, nil, errNotFound
+	}
+	for _, i := range c.myInstallations() {
+		if i.covers(r) {
+			if former {
+				return 0, nil, c.moved(r)
+			}
+			return 200, c.renderInstallation(i), nil
+		}
+	}
+	return 0, nil, errNotFound
+}
+
+func (c *call) getAccountInstallation() (int, any, error) {
+	login := c.params["org"] + c.params["username"]
+	for _, i := range c.myInstallations() {
+		if strings.EqualFold(c.s.accounts.rows[i.AccountID].Login, login) {
+			return 200, c.renderInstallation(i), nil
+		}
+	}
+	return 0, nil, errNotFound
+}
+
+// createToken mints an installation token: for all or some repositories, with
+// all or fewer permissions. GitHub's tokens are becoming long, so these are.
+func (c *call) createToken() (int, any, error) {
+	i, err := c.installation()
+	if err != nil {
+		return 0, nil, err
+	}
+	if i.SuspendedAt != nil {
+		return 0, nil, fail(403, "This installation has been suspended")
+	}
+	var in struct {
+		Repositories  []string          `json:"repositories"`
+		RepositoryIDs []int64           `json:"repository_ids"`
+		Permissions   map[string]string `json:"permissions"`
+	}
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	ids := in.RepositoryIDs
+	for _, name := range in.Repositories {
+		r, _ := c.s.repoByName(c.s.accounts.rows[i.AccountID].Login, name)
+		if r == nil {
+			return 0, nil, fail(422, "There is at least one repository that does not exist or is not accessible to the parent installation.")
+		}
+		ids = append(ids, r.ID)
+	}
+	if len(ids) > 500 {
+		return 0, nil, fail(422, "Too many repositories for installation")
+	}
+	var repos []any
+	for _, id := range ids {
+		r := c.s.repos.rows[id]
+		if r == nil || !i.covers(r) {
+			return 0, nil, fail(422, "There is at least one repository that does not exist or is not accessible to the parent installation.")
+		}
+		repos = append(repos, c.renderRepo(r))
+	}
+	permissions := maps.Clone(i.Permissions)
+	if permissions == nil {
+		permissions = map[string]string{}
+	}
+	if in.Permissions != nil {
+		permissions = map[string]string{}
+		for p, level := range in.Permissions {
+			if levelRank(level) < 1 || levelRank(i.Permissions[p]) < levelRank(level) && !(p == "metadata" && level == "read") {
+				return 0, nil, fail(422, "The permissions requested are not granted to this installation.")
+			}
+			permissions[p] = level
+		}
+	}
+	permissions["metadata"] = "read"
+	ttl := time.Hour
+	if c.s.knobs.TokenTTL > 0 {
+		ttl = c.s.knobs.TokenTTL
+	}
+	random := make([]byte, 120)
+	if _, err := rand.Read(random); err != nil {
+		return 0, nil, err
+	}
+	t := &tokenRow{ID: c.s.newID(), Installation: i.ID, Permissions: permissions, Repositories: ids, ExpiresAt: c.s.clock.Now().Add(ttl).UTC(),
+		Token: fmt.Sprintf("ghs_%d_%s", i.AppID, base64.RawURLEncoding.EncodeToString(random))}
+	c.s.tokens.put(t.ID, t)
+	c.s.byToken[t.Token] = t
+	body := map[string]any{"token": t.Token, "expires_at": t.ExpiresAt.Format(time.RFC3339), "permissions": permissions, "repository_selection": i.Selection}
+	if len(ids) > 0 {
+		body["repository_selection"] = "selected"
+		body["repositories"] = repos
+	}
+	return 201, body, nil
+}
+
+func (c *call) revokeToken() (int, any, error) {
+	delete(c.s.byToken, c.id.token.Token)
+	c.s.tokens.remove(c.id.token.ID)
+	return 204, nil, nil
+}
+
+func (c *call) listInstallationRepos() (int, any, error) {
+	repos := c.s.repos.find(func(r *repoRow) bool { return c.s.reaches(c.id, r) })
+	total := len(repos)
+	out := []any{}
+	for _, r := range paginate(c, repos) {
+		out = append(out, c.renderRepo(r))
+	}
+	selection := c.id.inst.Selection
+	if c.id.token.Repositories != nil {
+		selection = "selected"
+	}
+	return 200, map[string]any{"total_count": total, "repository_selection": selection, "repositories": out}, nil
+}
+
+func (c *call) getMeta() (int, any, error) {
+	return 200, map[string]any{"verifiable_password_authentication": false, "hooks": []string{"127.0.0.1/32"}}, nil
+}
+
+func (c *call) getAuthenticatedUser() (int, any, error) {
+	return 200, c.renderFullUser(c.id.account), nil
+}
+
+func (c *call) getUser() (int, any, error) {
+	a := c.s.accountByLogin(c.params["username"])
+	if a == nil {
+		return 0, nil, errNotFound
+	}
+	return 200, c.renderFullUser(a), nil
+}
+
+func (c *call) getRepo() (int, any, error) { return 200, c.renderFullRepo(c.repo), nil }
+
+// updateRepo renames, archives, describes, changes visibility or the default
+// branch, as the web interface of an administrator.
+func (c *call) updateRepo() (int, any, error) {
+	var in struct {
+		Name          *string `json:"name"`
+		Description   *string `json:"description"`
+		Private       *bool   `json:"private"`
+		Archived      *bool   `json:"archived"`
+		DefaultBranch *string `json:"default_branch"`
+	}
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	s, r := c.s, c.repo
+	if r.Archived && (in.Archived == nil || *in.Archived) {
+		return 0, nil, fail(403, "Repository was archived so is read-only.")
+	}
+	if in.DefaultBranch != nil {
+		if _, ok, err := c.git.ref("refs/heads/" + *in.DefaultBranch); err != nil || !ok {
+			return 0, nil, invalid("Repository", "default_branch", "invalid", "The branch "+*in.DefaultBranch+" was not found. Please push that ref first or create it via the Git Data API.")
+		}
+		r.DefaultBranch = *in.DefaultBranch
+		if _, err := s.git.run(c.git.dir, nil, "symbolic-ref", "HEAD", "refs/heads/"+r.DefaultBranch); err != nil {
+			return 0, nil, err
+		}
+	}
+	if in.Description != nil {
+		r.Description = *in.Description
+	}
+	action := ""
+	changes := map[string]any{}
+	if in.Private != nil && *in.Private != r.Private {
+		r.Private = *in.Private
+		action = "publicized"
+		if r.Private {
+			action = "privatized"
+		}
+	}
+	if in.Archived != nil && *in.Archived != r.Archived {
+		r.Archived = *in.Archived
+		action = "unarchived"
+		if r.Archived {
+			action = "archived"
+		}
+	}
+	if in.Name != nil && *in.Name != r.Name {
+		if err := s.rename(r, r.OwnerID, *in.Name); err != nil {
+			return 0, nil, err
+		}
+		action = "renamed"
+		changes = map[string]any{"repository": map[string]any{"name": map[string]any{"from": c.params["repo"]}}}
+	}
+	r.UpdatedAt = s.now()
+	s.repos.put(r.ID, r)
+	if action != "" {
+		s.emitRepository(r, c.id.account, c.routeName(), action, changes)
+	}
+	return 200, c.renderFullRepo(r), nil
+}
+
+// rename gives a repository another name or owner; the old name redirects
+// until another repository takes it.
+func (s *Server) rename(r *repoRow, ownerID int64, name string) error {
+	if !validName(name) {
+		return invalid("Repository", "name", "invalid", "name is not valid")
+	}
+	owner := s.accounts.rows[ownerID]
+	if other, former := s.repoByName(owner.Login, name); other != nil && other != r && !former {
+		return invalid("Repository", "name", "custom", "name already exists on this account")
+	}
+	old := strings.ToLower(s.fullName(r))
+	full := strings.ToLower(owner.Login + "/" + name)
+	for _, other := range s.repos.all() {
+		if i := slices.Index(other.FormerNames, full); i >= 0 {
+			other.FormerNames = slices.Delete(other.FormerNames, i, i+1)
+			s.repos.put(other.ID, other)
+		}
+	}
+	r.FormerNames = append(r.FormerNames, old)
+	r.OwnerID, r.Name = ownerID, name
+	s.repos.put(r.ID, r)
+	return nil
+}

@@ -1,0 +1,407 @@
+package githubtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha1" // #nosec: the legacy signature header
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// deliveryTimeout is how long GitHub waits for an answer.
+const deliveryTimeout = 10 * time.Second
+
+// maxPayload is GitHub's cap: larger events are not delivered at all.
+const maxPayload = 25 << 20
+
+// dispatcher delivers webhooks in the background: never inside the request
+// that caused them, in the order they were caused unless a fault or knob says
+// otherwise, once each, with the result in the delivery log.
+type dispatcher struct {
+	s      *Server
+	client *http.Client
+	own    *http.Transport // to close, when it is ours
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	signal chan struct{}
+	closed bool
+
+	// under s.mu
+	staged []delivery // made by the request that is running
+	queue  []delivery // to be sent by the loop
+	open   int        // queued, delayed or being sent
+	idle   []chan struct{}
+}
+
+type delivery struct {
+	row   int64
+	delay time.Duration
+}
+
+func newDispatcher(s *Server, transport http.RoundTripper) *dispatcher {
+	d := &dispatcher{s: s, signal: make(chan struct{}, 1)}
+	if transport == nil {
+		d.own = &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second}
+		transport = d.own
+	}
+	d.client = &http.Client{Transport: transport, Timeout: deliveryTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.wg.Add(1)
+	go d.loop()
+	return d
+}
+
+// resume queues what an earlier process did not get to. Under s.mu.
+func (d *dispatcher) resume() {
+	for _, row := range d.s.deliveries.all() {
+		if row.Pending {
+			d.staged = append(d.staged, delivery{row: row.ID})
+		}
+	}
+	d.wake()
+}
+
+// enqueue records an event for an App. Under s.mu.
+func (d *dispatcher) enqueue(app *appRow, installation, repository int64, sender, cause, event, action string, payload map[string]any) {
+	if app == nil || app.WebhookURL == "" {
+		return
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(payload); err != nil {
+		d.s.logf("webhook %s: %v", event, err)
+		return
+	}
+	body := bytes.TrimRight(buf.Bytes(), "\n")
+	if len(body) > maxPayload {
+		d.s.logf("webhook %s dropped: %d bytes", event, len(body))
+		return
+	}
+	row := &deliveryRow{GUID: newGUID(), AppID: app.ID, Event: event, Action: action, Installation: installation, Repository: repository, Pending: true, Payload: string(body)}
+	count, delay := 1, time.Duration(0)
+	if f := d.s.takeFault(sender, event, []string{cause}, true); f != nil {
+		switch f.Action {
+		case actionWebhookDrop:
+			count = 0
+		case actionWebhookDuplicate:
+			count = f.Count
+		case actionWebhookDelay:
+			delay = time.Duration(f.DelayMS) * time.Millisecond
+		}
+	}
+	for range count {
+		d.add(*row, delay)
+	}
+}
+
+func (d *dispatcher) add(row deliveryRow, delay time.Duration) {
+	row.ID = d.s.newID()
+	d.s.deliveries.put(row.ID, &row)
+	d.staged = append(d.staged, delivery{row.ID, delay})
+}
+
+// wake hands what the running request caused to the loop. Under s.mu.
+func (d *dispatcher) wake() {
+	if len(d.staged) == 0 || d.closed {
+		return
+	}
+	staged := d.staged
+	d.staged = nil
+	if d.s.knobs.ReverseWebhooks {
+		slices.Reverse(staged)
+	}
+	d.open += len(staged)
+	for _, one := range staged {
+		if one.delay == 0 {
+			d.queue = append(d.queue, one)
+			continue
+		}
+		d.wg.Add(1)
+		go func() {
+			defer d.wg.Done()
+			select {
+			case <-d.s.after(one.delay):
+				d.send(one.row)
+			case <-d.ctx.Done():
+			}
+		}()
+	}
+	if len(d.queue) > 0 {
+		select {
+		case d.signal <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (d *dispatcher) loop() {
+	defer d.wg.Done()
+	for {
+		d.s.mu.Lock()
+		var next int64
+		if len(d.queue) > 0 {
+			next = d.queue[0].row
+			d.queue = d.queue[1:]
+		}
+		d.s.mu.Unlock()
+		if next == 0 {
+			select {
+			case <-d.signal:
+				continue
+			case <-d.ctx.Done():
+				return
+			}
+		}
+		if d.ctx.Err() != nil {
+			return
+		}
+		d.send(next)
+	}
+}
+
+// send makes one attempt and logs it.
+func (d *dispatcher) send(id int64) {
+	s := d.s
+	s.mu.Lock()
+	row := *s.deliveries.rows[id]
+	app := s.apps.rows[row.AppID]
+	knobs := s.knobs
+	target, secret, hookID := app.WebhookURL, app.WebhookSecret, app.HookID
+	s.mu.Unlock()
+
+	row.URL = target
+	body := []byte(row.Payload)
+	contentType := "application/json"
+	if knobs.FormEncoded {
+		contentType = "application/x-www-form-urlencoded"
+		body = []byte(url.Values{"payload": {row.Payload}}.Encode())
+	}
+	row.Headers = map[string]string{
+		"Accept": "*/*", "Content-Type": contentType, "User-Agent": "GitHub-Hookshot/0000000",
+		"X-GitHub-Delivery": row.GUID, "X-GitHub-Event": row.Event, "X-GitHub-Hook-ID": strconv.FormatInt(hookID, 10),
+		"X-GitHub-Hook-Installation-Target-ID": strconv.FormatInt(row.AppID, 10), "X-GitHub-Hook-Installation-Target-Type": "integration",
+	}
+	if secret != "" {
+		if knobs.BadSecret {
+			secret = "not " + secret
+		}
+		row.Headers["X-Hub-Signature"] = "sha1=" + sign(sha1.New, secret, body)
+		row.Headers["X-Hub-Signature-256"] = "sha256=" + sign(sha256.New, secret, body)
+	}
+	started := time.Now()
+	err := d.post(target, body, &row)
+	row.Duration = time.Since(started).Seconds()
+	if err != nil {
+		if d.ctx.Err() != nil {
+			return // closing: stays pending for the next process
+		}
+		row.Status, row.StatusCode = "failed to connect to host", 0
+		s.logf("webhook %s %s: %v", row.Event, row.GUID, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	row.Pending = false
+	row.DeliveredAt = s.now()
+	s.deliveries.put(id, &row)
+	d.open--
+	if d.open == 0 {
+		for _, ch := range d.idle {
+			close(ch)
+		}
+		d.idle = nil
+	}
+}
+
+func (d *dispatcher) post(target string, body []byte, row *deliveryRow) error {
+	req, err := http.NewRequestWithContext(d.ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	for k, v := range row.Headers {
+		req.Header.Set(k, v)
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	row.StatusCode, row.Answer = resp.StatusCode, string(text)
+	row.AnswerHeader = map[string]string{}
+	for k := range resp.Header {
+		row.AnswerHeader[k] = resp.Header.Get(k)
+	}
+	row.Status = "OK"
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		row.Status = fmt.Sprintf("Invalid HTTP Response: %d", resp.StatusCode)
+	}
+	return nil
+}
+
+func sign(h func() hash.Hash, secret string, body []byte) string {
+	mac := hmac.New(h, []byte(secret))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func newGUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func (d *dispatcher) close() {
+	d.s.mu.Lock()
+	d.closed = true
+	d.s.mu.Unlock()
+	d.cancel()
+	d.wg.Wait()
+	if d.own != nil {
+		d.own.CloseIdleConnections()
+	}
+}
+
+// WaitDeliveries returns when every webhook caused so far was attempted,
+// delayed ones included, or when ctx ends.
+func (s *Server) WaitDeliveries(ctx context.Context) error {
+	s.mu.Lock()
+	if s.hooks.open == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	ch := make(chan struct{})
+	s.hooks.idle = append(s.hooks.idle, ch)
+	s.mu.Unlock()
+	select {
+	case <-ch:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for webhook deliveries: %w", ctx.Err())
+	}
+}
+
+func (c *call) renderDelivery(row *deliveryRow, detail bool) map[string]any {
+	nullable := func(n int64) any {
+		if n == 0 {
+			return nil
+		}
+		return n
+	}
+	out := map[string]any{"id": row.ID, "guid": row.GUID, "delivered_at": stamp(row.DeliveredAt), "redelivery": row.Redelivery, "duration": row.Duration,
+		"status": row.Status, "status_code": row.StatusCode, "event": row.Event, "action": orNil(row.Action), "installation_id": nullable(row.Installation),
+		"repository_id": nullable(row.Repository), "url": row.URL}
+	if detail {
+		out["request"] = map[string]any{"headers": row.Headers, "payload": json.RawMessage(row.Payload)}
+		out["response"] = map[string]any{"headers": row.AnswerHeader, "payload": row.Answer}
+	}
+	return out
+}
+
+// listDeliveries pages by cursor, newest first; deliveries are kept 3 days.
+func (c *call) listDeliveries() (int, any, error) {
+	oldest := c.s.now().Add(-72 * time.Hour)
+	rows := c.s.deliveries.find(func(d *deliveryRow) bool {
+		return d.AppID == c.id.app.ID && !d.Pending && d.DeliveredAt.After(oldest)
+	})
+	slices.Reverse(rows)
+	per := 30
+	if n, err := strconv.Atoi(c.query.Get("per_page")); err == nil && n > 0 {
+		per = min(n, 100)
+	}
+	if c.s.knobs.PageLimit > 0 {
+		per = min(per, c.s.knobs.PageLimit)
+	}
+	if cursor := c.query.Get("cursor"); cursor != "" {
+		id, err := strconv.ParseInt(strings.TrimPrefix(cursor, "v1_"), 10, 64)
+		if err != nil {
+			return 0, nil, fail(422, "Invalid cursor")
+		}
+		rows = slices.DeleteFunc(rows, func(d *deliveryRow) bool { return d.ID >= id })
+	}
+	if len(rows) > per {
+		q := url.Values{"per_page": {strconv.Itoa(per)}, "cursor": {fmt.Sprintf("v1_%d", rows[per-1].ID)}}
+		c.header.Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, c.api("/app/hook/deliveries"), q.Encode()))
+		rows = rows[:per]
+	}
+	out := []any{}
+	for _, row := range rows {
+		out = append(out, c.renderDelivery(row, false))
+	}
+	return 200, out, nil
+}
+
+func (c *call) deliveryRow() (*deliveryRow, error) {
+	row := c.s.deliveries.rows[c.int("delivery_id")]
+	if row == nil || row.AppID != c.id.app.ID || row.Pending {
+		return nil, errNotFound
+	}
+	return row, nil
+}
+
+func (c *call) getDelivery() (int, any, error) {
+	row, err := c.deliveryRow()
+	if err != nil {
+		return 0, nil, err
+	}
+	return 200, c.renderDelivery(row, true), nil
+}
+
+// redeliver sends the same payload under the same GUID as a new attempt.
+func (c *call) redeliver() (int, any, error) {
+	row, err := c.deliveryRow()
+	if err != nil {
+		return 0, nil, err
+	}
+	c.s.hooks.add(deliveryRow{GUID: row.GUID, AppID: row.AppID, Event: row.Event, Action: row.Action, Installation: row.Installation,
+		Repository: row.Repository, Redelivery: true, Pending: true, Payload: row.Payload}, 0)
+	return 202, map[string]any{}, nil
+}
+
+func (c *call) renderHookConfig() map[string]any {
+	out := map[string]any{"content_type": "json", "insecure_ssl": "0", "url": c.id.app.WebhookURL}
+	if c.id.app.WebhookSecret != "" {
+		out["secret"] = "********"
+	}
+	return out
+}
+
+func (c *call) getHookConfig() (int, any, error) { return 200, c.renderHookConfig(), nil }
+
+func (c *call) updateHookConfig() (int, any, error) {
+	var in struct {
+		URL    *string `json:"url"`
+		Secret *string `json:"secret"`
+	}
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	app := c.id.app
+	if in.URL != nil {
+		app.WebhookURL = *in.URL
+	}
+	if in.Secret != nil {
+		app.WebhookSecret = *in.Secret
+	}
+	c.s.apps.put(app.ID, app)
+	return 200, c.renderHookConfig(), nil
+}

@@ -1,0 +1,151 @@
+package githubtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// gitClient runs a person's git in a folder.
+type gitClient struct {
+	t   *testing.T
+	dir string
+}
+
+func (g gitClient) try(args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = g.dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+		"GIT_AUTHOR_NAME=Alice Ng", "GIT_AUTHOR_EMAIL=alice@example.com", "GIT_COMMITTER_NAME=Alice Ng", "GIT_COMMITTER_EMAIL=alice@example.com", "NO_PROXY=127.0.0.1"}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (g gitClient) run(args ...string) string {
+	g.t.Helper()
+	out, err := g.try(args...)
+	if err != nil {
+		g.t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+func (g gitClient) write(path, content string) {
+	g.t.Helper()
+	full := filepath.Join(g.dir, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (f *fixture) clone(token string) gitClient {
+	f.t.Helper()
+	g := gitClient{f.t, f.t.TempDir()}
+	g.run("clone", "--quiet", f.CloneURL(repoName, token), "work")
+	g.dir = filepath.Join(g.dir, "work")
+	return g
+}
+
+func TestGitCloneAndPush(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	h := f.hook()
+	g := f.clone(userToken)
+	before := f.head()
+	if got := g.run("rev-parse", "HEAD"); got != before {
+		t.Fatalf("cloned %s, head is %s", got, before)
+	}
+	g.write("a/one.yaml", "one: 2\n")
+	g.write("big.bin", strings.Repeat("x", 3<<20))
+	g.run("add", "-A")
+	g.run("commit", "--quiet", "-m", "Edit one")
+	g.run("push", "--quiet", "origin", "HEAD:main")
+	after := g.run("rev-parse", "HEAD")
+	if f.head() != after {
+		t.Errorf("head %s after pushing %s", f.head(), after)
+	}
+	f.settle()
+	pushes := h.of("push")
+	if len(pushes) != 1 {
+		t.Fatalf("%d push events", len(pushes))
+	}
+	p := pushes[0].payload
+	if p["before"] != before || p["after"] != after || p["sender"].(map[string]any)["login"] != "alice" {
+		t.Errorf("push %v → %v by %v", p["before"], p["after"], p["sender"])
+	}
+	commits := p["commits"].([]any)
+	if len(commits) != 1 || commits[0].(map[string]any)["modified"].([]any)[0] != "a/one.yaml" || commits[0].(map[string]any)["added"].([]any)[0] != "big.bin" {
+		t.Errorf("commits %v", commits)
+	}
+
+	// What the API commits is what git pulls.
+	f.graphql(f.token(nil), commitMutation, commitInput(after, map[string]string{"a/one.yaml": "one: 3\n"}))
+	g.run("pull", "--quiet", "--ff-only", "origin", "main")
+	if got := g.run("show", "HEAD:a/one.yaml"); got != "one: 3" {
+		t.Errorf("pulled %q", got)
+	}
+
+	// History rewritten: forced. Branch created and deleted: zeros.
+	g.run("reset", "--quiet", "--hard", before)
+	g.write("c", "c")
+	g.run("add", "-A")
+	g.run("commit", "--quiet", "-m", "Rewrite")
+	if out, err := g.try("push", "origin", "HEAD:main"); err == nil || !strings.Contains(out, "rejected") {
+		t.Errorf("non-fast-forward push: %v %s", err, out)
+	}
+	g.run("push", "--quiet", "--force", "origin", "HEAD:main")
+	g.run("push", "--quiet", "origin", "HEAD:refs/heads/side")
+	g.run("push", "--quiet", "origin", ":refs/heads/side")
+	f.settle()
+	pushes = h.of("push")
+	if len(pushes) != 5 {
+		t.Fatalf("%d push events", len(pushes))
+	}
+	if pushes[2].payload["forced"] != true {
+		t.Error("forced push not marked")
+	}
+	if pushes[3].payload["created"] != true || pushes[3].payload["before"] != zeroOID {
+		t.Errorf("created: %v", pushes[3].payload)
+	}
+	if pushes[4].payload["deleted"] != true || pushes[4].payload["after"] != zeroOID || pushes[4].payload["head_commit"] != nil {
+		t.Errorf("deleted: %v", pushes[4].payload)
+	}
+	if err := f.Fsck(repoName); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGitRefusals(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	g := gitClient{t, t.TempDir()}
+	for name, token := range map[string]string{"anonymous": "", "unknown token": "nope", "no member": "ghp_eve", "token without scope": "ghp_none"} {
+		if out, err := g.try("clone", "--quiet", f.CloneURL(repoName, token), "x"+token); err == nil {
+			t.Errorf("%s may clone a private repository: %s", name, out)
+		}
+	}
+	g.run("clone", "--quiet", f.CloneURL("acme/open", ""), "open")
+	open := gitClient{t, filepath.Join(g.dir, "open")}
+	open.run("commit", "--quiet", "--allow-empty", "-m", "x")
+	if out, err := open.try("push", "origin", "HEAD:main"); err == nil {
+		t.Errorf("anonymous push: %s", out)
+	}
+	readOnly := f.token(map[string]any{"permissions": map[string]string{"contents": "read"}})
+	if out, err := open.try("push", f.CloneURL("acme/open", readOnly), "HEAD:main"); err == nil || !strings.Contains(out, "403") {
+		t.Errorf("push with contents:read: %v %s", err, out)
+	}
+	if err := f.Protect(repoName, "main", true, false); err != nil {
+		t.Fatal(err)
+	}
+	work := f.clone(userToken)
+	work.run("commit", "--quiet", "--allow-empty", "-m", "x")
+	out, err := work.try("push", "origin", "HEAD:main")
+	if err == nil || !strings.Contains(out, "protected branch hook declined") || !strings.Contains(out, "GH006") {
+		t.Errorf("push to a protected branch: %v %s", err, out)
+	}
+}

@@ -38,12 +38,16 @@ type Options struct {
 	// Transport delivers webhooks; nil: a transport of its own without proxy.
 	// A test's contract check goes here.
 	Transport http.RoundTripper
+	// Wrap surrounds the handler that Start serves; nil: nothing. A test's
+	// contract check goes here.
+	Wrap func(http.Handler) http.Handler
 }
 
 // Server is one GitHub. All methods are safe for concurrent use.
 type Server struct {
 	dir    string
 	temp   bool
+	wrap   func(http.Handler) http.Handler
 	clock  Clock
 	logf   func(string, ...any)
 	git    *gitRunner
@@ -128,7 +132,7 @@ type Knobs struct {
 // dispatcher. It fails when git is missing or older than 2.38, when the
 // folder is in use, or when the seed is wrong.
 func New(opts Options) (_ *Server, err error) {
-	s := &Server{dir: opts.Dir, clock: opts.Clock, logf: opts.Logf,
+	s := &Server{dir: opts.Dir, clock: opts.Clock, logf: opts.Logf, wrap: opts.Wrap,
 		byToken: map[string]*tokenRow{}, signedBy: map[string]bool{}, keys: map[string][]byte{}, gitRepos: map[int64]*gitRepo{},
 		buckets: map[string]*bucket{}, stale: map[string]*staleRef{}}
 	s.routes = buildRoutes()
@@ -267,9 +271,13 @@ func (s *Server) Start(addr string) error {
 	if err != nil {
 		return err
 	}
+	handler := s.Handler()
+	if s.wrap != nil {
+		handler = s.wrap(handler)
+	}
 	s.mu.Lock()
 	s.listener = listener
-	s.http = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	s.served = make(chan struct{})
 	server, served := s.http, s.served
 	s.mu.Unlock()

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/hnp-sync/hnp-sync/gitops/githubtest/contract"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -127,7 +129,10 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	clock := newFakeClock()
-	s, err := New(Options{Dir: t.TempDir(), Clock: clock, Seed: testSeed(), Logf: t.Logf})
+	hooks := &http.Transport{}
+	s, err := New(Options{Dir: t.TempDir(), Clock: clock, Seed: testSeed(), Logf: t.Logf,
+		Wrap:      func(h http.Handler) http.Handler { return contract.Wrap(t, h) },
+		Transport: contract.Webhooks(t, hooks)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +143,7 @@ func newFixture(t *testing.T) *fixture {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+		hooks.CloseIdleConnections()
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
 	return &fixture{s, t, clock}

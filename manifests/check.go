@@ -112,6 +112,9 @@ func (s *Schemas) Check(obj Object) []SchemaProblem {
 		found = append(found, schema.check(clean)...)
 		found = append(found, checkRules(schema.Group, schema.Kind, clean)...)
 	}
+	if problem != nil && len(found) > 1 {
+		found[0].Fix += ", and correct what else is found in this document"
+	}
 	slices.SortStableFunc(found, func(a, b SchemaProblem) int {
 		if c := slices.Compare(a.Path, b.Path); c != 0 {
 			return c
@@ -165,7 +168,7 @@ func (s *Schemas) find(obj Object) (*kindSchema, *SchemaProblem) {
 	return schema, &SchemaProblem{
 		Path: []string{"apiVersion"}, Severity: SeverityWarning, Code: "unsupported-version",
 		Message: fmt.Sprintf("%s is not served as %s; the document is not synchronised", kind, quote(version)),
-		Fix:     fmt.Sprintf("write apiVersion: %s/%s; the other findings of this document say what else has to change", group, best),
+		Fix:     fmt.Sprintf("write apiVersion: %s/%s", group, best),
 	}
 }
 

@@ -47,7 +47,7 @@ func ValidateDocument(f *File, doc int, schemas *Schemas) []Diagnostic {
 			found = append(found, locate(f, doc, part.prefix, p, kind.PathString(part.object, p.Path)))
 		}
 	}
-	sortDiagnostics(found)
+	SortDiagnostics(found)
 	return found
 }
 
@@ -64,7 +64,7 @@ func Validate(files []*File, schemas *Schemas, opts Options) []Diagnostic {
 	for _, fabric := range fabrics(files, opts) {
 		found = append(found, fabric.check()...)
 	}
-	sortDiagnostics(found)
+	SortDiagnostics(found)
 	return found
 }
 
@@ -160,8 +160,8 @@ func nearestKey(f *File, doc int, path []string) Range {
 	return r
 }
 
-// sortDiagnostics orders by file and place, then by code and text, so that equal input gives equal output.
-func sortDiagnostics(found []Diagnostic) {
+// SortDiagnostics orders by file and place, then by code and text, so that equal input gives equal output.
+func SortDiagnostics(found []Diagnostic) {
 	slices.SortStableFunc(found, func(a, b Diagnostic) int {
 		if c := strings.Compare(a.File, b.File); c != 0 {
 			return c

@@ -307,8 +307,12 @@ func (d *differ) emptyBlock(n *node) {
 		end := lineEnd(src, max(e.val.end, e.first()+1))
 		next := nextLine(src, end)
 		if next == end {
-			// No final line break: the one before goes instead.
+			// No final line break: the one before goes instead, with the blank lines there.
 			start -= breakBefore(src, start)
+			for start > 0 && lineStart(src, start) > d.floor(n, i) && d.blankLine(lineStart(src, start)) {
+				start = lineStart(src, start)
+				start -= breakBefore(src, start)
+			}
 		}
 		d.change(start, next, "", true)
 	}

@@ -108,7 +108,7 @@ func (d *differ) setScalar(n *node, want any) {
 		}
 	}
 	d.touch(n)
-	d.change(from, n.end, prefix+d.inlineFor(n, want), true)
+	d.inlineChange(from, n.end, prefix+d.inlineFor(n, want), true)
 }
 
 func (d *differ) touch(n *node) { d.touched = append(d.touched, n) }
@@ -256,7 +256,9 @@ func (d *differ) header(n *node, newline, keep, toLiteral bool) {
 		want = 0
 	}
 	if newline && lineEnd(d.src, n.end) == len(d.src) && !keep {
+		// Only a line break at the end of the file can give the text its own.
 		want = 0
+		d.change(len(d.src), len(d.src), "\n", false)
 	}
 	letter := string(old)
 	if toLiteral {

@@ -181,8 +181,9 @@ func (d *differ) apply() ([]byte, []string) {
 	out.Grow(len(d.src) + 256)
 	var lost []string
 	pos := 0
+	erased := false // the last change only deleted
 	for _, c := range d.changes {
-		if c.start < pos {
+		if c.start < pos && !(c.text == "" && erased) {
 			continue
 		}
 		if c.lose {
@@ -191,12 +192,20 @@ func (d *differ) apply() ([]byte, []string) {
 				lost = append(lost, string(d.src[d.comments[k].start:d.comments[k].end]))
 			}
 		}
-		out.Write(d.src[pos:c.start])
+		if c.start > pos {
+			out.Write(d.src[pos:c.start])
+		}
 		out.WriteString(c.text)
-		pos = c.end
+		pos = max(pos, c.end)
+		erased = c.text == ""
 	}
 	out.Write(d.src[pos:])
-	return out.Bytes(), lost
+	text := out.Bytes()
+	if erased && pos == len(d.src) && lastBreak(d.src) == 0 {
+		// The last lines of a file without a final line break are gone: it still has none.
+		text = text[:len(text)-lastBreak(text)]
+	}
+	return text, lost
 }
 
 // gates are the checks that a result must pass although it already reads as wanted: nothing is written on the word of

@@ -106,7 +106,7 @@ func (d *differ) itemLike(n *node, old []any, v any) *node {
 	var best *node
 	score := -1.0
 	for i := max(0, len(old)-16); i < len(old); i++ {
-		if !d.sameShape(n.entries[i].val, v) {
+		if !d.sameShape(n.entries[i].val, v) || len(n.entries[i].val.entries) == 0 {
 			if isScalar(v) && n.entries[i].val.kind == scalarNode && best == nil {
 				best = n.entries[i].val
 			}
@@ -306,7 +306,7 @@ func likeness(a, b any) float64 {
 				}
 			}
 		}
-		return same / float64(max(len(x), len(y)))
+		return max(0.05, same/float64(max(len(x), len(y))))
 	case []any:
 		y, ok := b.([]any)
 		if !ok {

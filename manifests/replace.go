@@ -36,18 +36,20 @@ func (d *differ) replace(n *node, want any, at []string) {
 		if ownLines {
 			// The value moves to the line of its key, whose comment stays; the lines below go.
 			head := n.head(e)
-			text := " " + prefix + d.inlineFor(n, want)
-			cut := lineEnd(d.src, head)
+			first, rest, over := strings.Cut(" "+prefix+d.inlineFor(n, want), "\n")
+			if over {
+				rest = "\n" + rest
+			}
 			if from < n.propEnd {
 				// A tag that no longer fits goes too.
-				d.change(from, n.propEnd, strings.TrimPrefix(text, " "), false)
+				d.change(from, n.propEnd, strings.TrimPrefix(first, " "), false)
 			} else {
-				d.change(head, head, text, false)
+				d.change(head, head, first, false)
 			}
-			d.change(cut, n.end, "", true)
+			d.change(lineEnd(d.src, head), lineEnd(d.src, n.end), rest, true)
 			return
 		}
-		d.change(from, n.end, prefix+d.inlineFor(n, want), true)
+		d.inlineChange(from, n.end, prefix+d.inlineFor(n, want), true)
 		return
 	}
 	if e.key == nil {
@@ -69,7 +71,7 @@ func (d *differ) replace(n *node, want any, at []string) {
 		if from < n.propEnd {
 			cut = lineEnd(d.src, n.propEnd)
 		}
-		d.change(cut, n.end, text, true)
+		d.change(cut, lineEnd(d.src, n.end), text, true)
 		return
 	}
 	if n.start == n.end {
@@ -97,6 +99,19 @@ func (d *differ) replace(n *node, want any, at []string) {
 		return
 	}
 	d.change(start, n.end, strings.TrimSuffix(" "+prefix, " ")+text, true)
+}
+
+// inlineChange is change for a value that may be a literal block: a comment behind the old value then stands behind
+// the header of the block, not behind its text.
+func (d *differ) inlineChange(start, end int, text string, lose bool) {
+	eol := lineEnd(d.src, end)
+	header, lines, block := strings.Cut(text, "\n")
+	if !block || !d.commentOn(end, eol) {
+		d.change(start, end, text, lose)
+		return
+	}
+	d.change(start, end, header, lose)
+	d.change(eol, eol, "\n"+lines, false)
 }
 
 // exampleFor finds a value of the wanted shape beside n to write it like.
@@ -158,7 +173,7 @@ func (d *differ) fillEmpty(n *node, text string) {
 		return
 	}
 	if n.inFlow() || d.commentOn(end, eol) || n.parent == nil {
-		d.change(end, end, " "+text, false)
+		d.inlineChange(end, end, " "+text, false)
 		return
 	}
 	d.change(end, eol, " "+text, false)

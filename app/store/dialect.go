@@ -26,22 +26,33 @@ var migrations embed.FS
 // maxIntegrityBytes is the largest file that is read through at Open; larger ones would delay the start by seconds.
 const maxIntegrityBytes = 64 << 20
 
-func openSQLite(path string) (*sql.DB, error) {
+// openSQLite opens the writer and the readers of one file.
+func openSQLite(path string) (db, read *sql.DB, err error) {
 	// synchronous=FULL: in WAL mode NORMAL is not durable over a power cut. _txlock=immediate: a transaction that
 	// reads and then writes would otherwise fail with SQLITE_BUSY_SNAPSHOT.
-	q := url.Values{
+	writer := url.Values{
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
 		"_txlock": {"immediate"},
 	}
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
+	if db, err = openPool(path, writer, 1); err != nil { // one connection is the driver's own advice; more writers gain nothing
+		return nil, nil, err
+	}
+	reader := url.Values{"_pragma": {"busy_timeout(5000)", "query_only(1)"}, "_txlock": {"deferred"}}
+	read, err = openPool(path, reader, maxReaders)
+	return db, read, err
+}
+
+// maxReaders bounds the readers' memory (2 MB of cache each).
+const maxReaders = 4
+
+func openPool(path string, params url.Values, connections int) (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: params.Encode()}
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1) // the driver's own advice; more gain nothing
-	db.SetMaxIdleConns(1)
-	db.SetConnMaxLifetime(0)
-	db.SetConnMaxIdleTime(0)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
 	return db, nil
 }
 

@@ -142,7 +142,7 @@ func scanFabric(scan scanner) (f Fabric, err error) {
 
 // Fabric reads one fabric, active or not; ErrNotFound.
 func (s *Store) Fabric(ctx context.Context, id int64) (Fabric, error) {
-	f, err := one(ctx, s.db, scanFabric, selectFabric+` WHERE id = $1`, id)
+	f, err := one(ctx, s.read, scanFabric, selectFabric+` WHERE id = $1`, id)
 	if err != nil {
 		return f, fmt.Errorf("read fabric %d: %w", id, explain(err))
 	}
@@ -173,7 +173,7 @@ func (s *Store) FabricByNetBox(ctx context.Context, connection string, netboxID 
 }
 
 func (s *Store) fabricsWhere(ctx context.Context, where string, args ...any) ([]Fabric, error) {
-	list, err := all(ctx, s.db, scanFabric, selectFabric+` WHERE `+where+` ORDER BY id`, args...)
+	list, err := all(ctx, s.read, scanFabric, selectFabric+` WHERE `+where+` ORDER BY id`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list fabrics: %w", explain(err))
 	}

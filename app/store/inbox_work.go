@@ -93,7 +93,7 @@ func (s *Store) InboxCounts(ctx context.Context) (InboxCounts, error) {
 		n           int
 		oldest, due int64
 	}
-	rows, err := all(ctx, s.db, func(scan scanner) (r row, err error) {
+	rows, err := all(ctx, s.read, func(scan scanner) (r row, err error) {
 		return r, scan(&r.state, &r.n, &r.oldest, &r.due)
 	}, `SELECT state, count(*), min(received_at), min(due_at) FROM deliveries WHERE state <> 'finished' GROUP BY state`)
 	if err != nil {

@@ -56,7 +56,7 @@ func (s *Store) SetInstallations(ctx context.Context, list []Installation) error
 
 // Installations lists the present installations, by id.
 func (s *Store) Installations(ctx context.Context) ([]Installation, error) {
-	list, err := all(ctx, s.db, func(scan scanner) (i Installation, err error) {
+	list, err := all(ctx, s.read, func(scan scanner) (i Installation, err error) {
 		var updated int64
 		err = scan(&i.ID, &i.Account, &i.RepositorySelection, &i.Suspended, &updated)
 		i.UpdatedAt = fromMicros(updated)
@@ -124,7 +124,7 @@ func scanRepository(scan scanner) (r Repository, err error) {
 
 // Repository reads one repository, present or not; ErrNotFound.
 func (s *Store) Repository(ctx context.Context, id int64) (Repository, error) {
-	r, err := one(ctx, s.db, scanRepository, selectRepository+` WHERE id = $1`, id)
+	r, err := one(ctx, s.read, scanRepository, selectRepository+` WHERE id = $1`, id)
 	if err != nil {
 		return r, fmt.Errorf("read repository %d: %w", id, explain(err))
 	}
@@ -133,7 +133,7 @@ func (s *Store) Repository(ctx context.Context, id int64) (Repository, error) {
 
 // Repositories lists the present repositories, by id.
 func (s *Store) Repositories(ctx context.Context) ([]Repository, error) {
-	list, err := all(ctx, s.db, scanRepository, selectRepository+` WHERE present = true ORDER BY id`)
+	list, err := all(ctx, s.read, scanRepository, selectRepository+` WHERE present = true ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list repositories: %w", explain(err))
 	}

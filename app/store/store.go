@@ -11,8 +11,8 @@
 // Failure model: a crash at any instruction leaves the state of the last committed transaction. A damaged or foreign
 // file, a file in use, and a file of a newer version are refused at Open with an error that says what to do. All
 // queries are one text for SQLite and PostgreSQL ($1 placeholders, BIGINT unix microseconds, TEXT for JSON); what
-// differs is in dialect.go. There is one connection: inside a transaction only that transaction may be used, a
-// second query of the same goroutine would wait for ever.
+// differs is in dialect.go. There is one writing connection: inside a transaction only that transaction may write, a
+// second one of the same goroutine would wait for ever. Reads see the last committed state and never wait for a writer.
 package store
 
 import (
@@ -64,7 +64,8 @@ type Fault func(tx string, at Stage) error
 
 // Store is one open database. It is safe for concurrent use.
 type Store struct {
-	db    *sql.DB
+	db    *sql.DB // the one writer
+	read  *sql.DB // snapshots, beside the writer
 	path  string
 	lock  *fileLock
 	now   func() time.Time
@@ -105,9 +106,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		s.now = time.Now
 	}
 	if err := s.open(ctx, opts.Logger); err != nil {
-		if s.db != nil {
-			_ = s.db.Close()
-		}
+		_ = s.closePools()
 		_ = lock.unlock()
 		return nil, fmt.Errorf("open database %s: %w", path, explain(err))
 	}
@@ -131,7 +130,7 @@ func (s *Store) open(ctx context.Context, logger *slog.Logger) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if s.db, err = openSQLite(s.path); err != nil {
+	if s.db, s.read, err = openSQLite(s.path); err != nil {
 		return err
 	}
 	if err := checkIntegrity(ctx, s.db, s.path); err != nil {
@@ -164,10 +163,21 @@ func (s *Store) recover(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.stop()
 	s.done.Wait()
-	return errors.Join(s.db.Close(), s.lock.unlock())
+	return errors.Join(s.closePools(), s.lock.unlock())
 }
 
-// DB is the connection pool (one connection), for River. Use Tx for everything else.
+// closePools closes the readers first, so that the writer's close folds the write-ahead log into the file.
+func (s *Store) closePools() error {
+	var err error
+	for _, pool := range []*sql.DB{s.read, s.db} {
+		if pool != nil {
+			err = errors.Join(err, pool.Close())
+		}
+	}
+	return err
+}
+
+// DB is the writing pool (one connection), for River. Use Tx for everything else.
 func (s *Store) DB() *sql.DB { return s.db }
 
 // RiverDriver is the driver that River's client takes.
@@ -179,7 +189,7 @@ func (s *Store) Path() string { return s.path }
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	if err := s.db.QueryRowContext(ctx, `SELECT 1`).Scan(&one); err != nil {
+	if err := s.read.QueryRowContext(ctx, `SELECT 1`).Scan(&one); err != nil {
 		return fmt.Errorf("ask database: %w", explain(err))
 	}
 	return nil
@@ -206,6 +216,19 @@ func (s *Store) Tx(ctx context.Context, name string, fn func(tx *sql.Tx) error) 
 		return fmt.Errorf("%s: commit: %w", name, explain(err))
 	}
 	return s.strike(name, StageCommitted)
+}
+
+// snapshot runs fn on one consistent state of the database, beside the writer.
+func (s *Store) snapshot(ctx context.Context, what string, fn func(q querier) error) error {
+	tx, err := s.read.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("%s: begin: %w", what, explain(err))
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := fn(tx); err != nil {
+		return fmt.Errorf("%s: %w", what, explain(err))
+	}
+	return nil
 }
 
 func (s *Store) strike(name string, at Stage) error {

@@ -94,15 +94,15 @@ func (p PendingSync) Operations() []string {
 // PendingSync reads what is asked of a fabric; read it before the cycle starts and hand Requested to FinishSync.
 func (s *Store) PendingSync(ctx context.Context, fabric int64) (PendingSync, error) {
 	var p PendingSync
-	err := s.Tx(ctx, "sync.pending", func(tx *sql.Tx) error {
-		list, err := all(ctx, tx, func(scan scanner) (p PendingSync, err error) {
+	err := s.snapshot(ctx, fmt.Sprintf("read requests of fabric %d", fabric), func(q querier) error {
+		list, err := all(ctx, q, func(scan scanner) (p PendingSync, err error) {
 			return p, scan(&p.Requested, &p.Done, &p.Source, &p.Login)
 		}, `SELECT requested, done, source, login FROM fabric_sync WHERE fabric = $1`, fabric)
 		if err != nil || len(list) == 0 {
 			return err
 		}
 		p = list[0]
-		p.Requests, err = all(ctx, tx, func(scan scanner) (r SyncRequest, err error) {
+		p.Requests, err = all(ctx, q, func(scan scanner) (r SyncRequest, err error) {
 			r.Fabric = fabric
 			return r, scan(&r.Full, &r.Ingest, &r.Init, &r.Operation, &r.Source, &r.Login)
 		}, `SELECT whole, ingest, init, operation, source, login FROM sync_requests WHERE fabric = $1 AND generation <= $2 ORDER BY id`,
@@ -128,7 +128,7 @@ func (s *Store) FinishSync(ctx context.Context, tx *sql.Tx, fabric, generation i
 
 // FabricsBehind lists the active fabrics with requests that no cycle has finished, ascending: what is queued at boot.
 func (s *Store) FabricsBehind(ctx context.Context) ([]int64, error) {
-	ids, err := all(ctx, s.db, column[int64], `SELECT f.id FROM fabrics f JOIN fabric_sync y ON y.fabric = f.id
+	ids, err := all(ctx, s.read, column[int64], `SELECT f.id FROM fabrics f JOIN fabric_sync y ON y.fabric = f.id
 		WHERE f.active = true AND y.requested > y.done ORDER BY f.id`)
 	if err != nil {
 		return nil, fmt.Errorf("list fabrics behind: %w", explain(err))

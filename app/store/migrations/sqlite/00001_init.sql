@@ -81,7 +81,6 @@ CREATE TABLE scope (
 CREATE TABLE ledgers (
     fabric            BIGINT  PRIMARY KEY REFERENCES fabrics (id),
     epoch             BIGINT  NOT NULL,
-    version           BIGINT  NOT NULL,
     head              TEXT    NOT NULL,
     dir_tree          TEXT    NOT NULL,
     config_blob       TEXT    NOT NULL,
@@ -117,12 +116,11 @@ CREATE TABLE resources (
     doc_index      BIGINT  NOT NULL,
     file_hash      TEXT    NOT NULL,
     base_head      TEXT    NOT NULL,
-    written        TEXT    NOT NULL,
     state          TEXT    NOT NULL,
     last_file_sync BIGINT  NOT NULL,
-    external       TEXT    NOT NULL,
     frozen_code    TEXT    NOT NULL,
-    frozen_message TEXT    NOT NULL
+    frozen_message TEXT    NOT NULL,
+    extra          TEXT    NOT NULL
 );
 CREATE UNIQUE INDEX resources_identity ON resources (fabric, api_group, kind, namespace, name);
 CREATE INDEX resources_pk ON resources (kind, pk);

@@ -40,6 +40,10 @@ type SchemaProblem struct {
 	Code     string // as in docs/diagnostics.md
 	Message  string
 	Fix      string
+
+	// scalar is the value, as the message and the fix show it, of a number or boolean that should have been text. The
+	// file may spell it in another way.
+	scalar string
 }
 
 // maxProblems bounds the findings of one document: foreign files can be wrong in a million places.

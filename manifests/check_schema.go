@@ -44,6 +44,12 @@ func (k *kindSchema) collect(e *jsonschema.ValidationError, obj Object, found *[
 		}
 	case *kind.Type:
 		add("type", fmt.Sprintf("%s is %s, must be %s", name, typeName(e.Got, value), wantedTypes(e.Want)), typeFix(value, e.Want))
+		switch value.(type) {
+		case json.Number, bool:
+			if slices.Equal(e.Want, []string{"string"}) {
+				(*found)[len(*found)-1].scalar = show(value)
+			}
+		}
 	case *kind.Enum:
 		var allowed []string
 		for _, v := range e.Want {
@@ -235,7 +241,7 @@ func typeFix(value any, want []string) string {
 		}
 	case bool:
 		if want[0] == "string" {
-			return fmt.Sprintf(`quote it, if it is meant as text: "%t"`, v)
+			return fmt.Sprintf(`quote it: "%t"`, v)
 		}
 	case string:
 		switch want[0] {

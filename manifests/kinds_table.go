@@ -141,6 +141,7 @@ var registry = []Kind{
 			set("spec.interfaces.*.ips"),
 			keyed("spec.neighbors", "ip"),
 		},
+		Defaults: []Default{{Path: "spec.profiling", Value: map[string]any{}}},
 	},
 	{
 		// The name of a rule is optional: a list with an unnamed rule has no keys and is one field. What a peering
@@ -156,6 +157,11 @@ var registry = []Kind{
 			atomic("spec.peering.*.expose.*.as"),
 			atomic("spec.peering.*.expose.*.ips"),
 			atomic("spec.peering.*.expose.*.nat.portForward.ports"),
+		},
+		Defaults: []Default{
+			{Path: "spec.gatewayGroup", Value: DefaultNamespace},
+			{Path: "spec.acl.rules.*.match", Value: map[string]any{}},
+			{Path: "spec.acl.rules.*.scope", Value: "flow"},
 		},
 	},
 

@@ -125,6 +125,9 @@ func locate(f *File, doc int, prefix []string, p SchemaProblem, shown string) Di
 	default:
 		r, _ = f.Locate(doc, full...)
 	}
+	if p.scalar != "" {
+		p = p.asWritten(f, doc, full)
+	}
 	if shown == "" && len(p.Path) > 0 {
 		shown = Kind{}.PathString(nil, p.Path)
 	}
@@ -140,6 +143,30 @@ func locate(f *File, doc int, prefix []string, p SchemaProblem, shown string) Di
 		StartLine: r.StartLine, StartColumn: r.StartColumn, EndLine: r.EndLine, EndColumn: r.EndColumn,
 		Severity: p.Severity, Code: p.Code, Message: p.Message, Fix: p.Fix,
 	}
+}
+
+// asWritten words the problem with the spelling of the file where that differs: off reads as false, 0123 as 83.
+func (p SchemaProblem) asWritten(f *File, doc int, path []string) SchemaProblem {
+	n, _, _, ok := f.find(doc, path)
+	if !ok || n == nil {
+		return p
+	}
+	written := string(f.docs[doc].text(f.src, n))
+	if written == p.scalar || written == "" || len(written) > maxShown || strings.ContainsAny(written, "\r\n*&!\"' ") {
+		return p
+	}
+	p.Message = strings.Replace(p.Message, p.scalar+",", written+", which YAML reads as "+p.scalar+",", 1)
+	p.Fix = "quote it: " + strconv.Quote(written)
+	return p
+}
+
+// text is what is written for a node.
+func (d document) text(src []byte, n *node) []byte {
+	start, end := d.start+n.start, d.start+n.end
+	if start < 0 || end > len(src) || start > end {
+		return nil
+	}
+	return src[start:end]
 }
 
 // nearestKey is the key of the deepest value on the way to path that exists; the first key of the document when that is

@@ -415,7 +415,7 @@ func (c *call) createBlob() (int, any, error) {
 	switch in.Encoding {
 	case "", "utf-8":
 	case "base64":
-		decoded, err := base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(*in.Content))
+		decoded, err := decodeBase64(*in.Content)
 		if err != nil {
 			return 0, nil, fail(422, "content is not valid Base64")
 		}
@@ -446,4 +446,8 @@ func (r *gitRepo) abbreviated(prefix string) (string, error) {
 		return "", fmt.Errorf("%s: %w", prefix, errNoObject)
 	}
 	return strings.TrimSpace(string(out)), nil
+}
+
+func decodeBase64(text string) ([]byte, error) {
+	return base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(text))
 }

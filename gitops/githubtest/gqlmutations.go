@@ -1,7 +1,6 @@
 package githubtest
 
 import (
-	"encoding/base64"
 	"errors"
 	"strconv"
 	"strings"
@@ -171,7 +170,7 @@ func (c *call) createCommitOnBranch(args gqlArgs) (any, error) {
 		if _, twice := edits[a.Path]; twice {
 			return nil, gqlFail("UNPROCESSABLE", "A path was requested for more than one change: %q", a.Path)
 		}
-		data, err := base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(a.Contents))
+		data, err := decodeBase64(a.Contents)
 		if err != nil {
 			return nil, gqlFail("UNPROCESSABLE", "The contents of %q are not valid Base64", a.Path)
 		}

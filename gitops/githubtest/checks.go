@@ -1,0 +1,562 @@
+package githubtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Check suites, check runs and commit statuses.
+
+// suite finds or creates the one suite per App and commit.
+func (s *Server) suite(r *repoRow, app *appRow, sha, branch string) (*checkSuiteRow, bool) {
+	for _, row := range s.suites.rows {
+		if row.RepoID == r.ID && row.AppID == app.ID && row.HeadSHA == sha {
+			return row, false
+		}
+	}
+	now := s.now()
+	row := &checkSuiteRow{ID: s.newID(), RepoID: r.ID, AppID: app.ID, HeadSHA: sha, Branch: branch, CreatedAt: now, UpdatedAt: now}
+	s.suites.put(row.ID, row)
+	return row, true
+}
+
+// requestSuites asks every App with checks:write for its checks on a pushed
+// head, as GitHub does on each push.
+func (s *Server) requestSuites(r *repoRow, actor *accountRow, cause, branch, before, after string) error {
+	for _, i := range s.installations.all() {
+		if !i.covers(r) || levelRank(i.Permissions["checks"]) < levelRank("write") {
+			continue
+		}
+		app := s.apps.rows[i.AppID]
+		row, created := s.suite(r, app, after, branch)
+		if !created {
+			continue
+		}
+		v := s.view()
+		v.repo, v.git = r, s.gitRepo(r)
+		body, err := v.renderSuite(row)
+		if err != nil {
+			return err
+		}
+		body["before"], body["after"] = before, after
+		s.emitRepo(r, actor, cause, "check_suite", "requested", map[string]any{"check_suite": body}, func(x *installationRow) bool { return x.AppID == app.ID })
+	}
+	return nil
+}
+
+// suiteState sums up the runs of a suite.
+func (s *Server) suiteState(row *checkSuiteRow) (status string, conclusion any, count int) {
+	status = "completed"
+	worst := ""
+	order := []string{"", "skipped", "neutral", "success", "cancelled", "action_required", "timed_out", "failure"}
+	for _, run := range s.runs.rows {
+		if run.SuiteID != row.ID {
+			continue
+		}
+		count++
+		if run.Status != "completed" {
+			status = "in_progress"
+		}
+		if slices.Index(order, run.Conclusion) > slices.Index(order, worst) {
+			worst = run.Conclusion
+		}
+	}
+	if count == 0 {
+		return "queued", nil, 0
+	}
+	if status != "completed" {
+		return status, nil, count
+	}
+	return status, worst, count
+}
+
+func (c *call) renderSuite(row *checkSuiteRow) (map[string]any, error) {
+	k, err := c.git.commit(row.HeadSHA)
+	if err != nil {
+		return nil, err
+	}
+	status, conclusion, count := c.s.suiteState(row)
+	url := c.repoURL("/check-suites/%d", row.ID)
+	person := func(sig signature) map[string]any { return map[string]any{"name": sig.name, "email": sig.email} }
+	before := zeroOID
+	if len(k.parents) > 0 {
+		before = k.parents[0]
+	}
+	return map[string]any{"id": row.ID, "node_id": nodeID("CheckSuite", row.ID), "head_branch": orNil(row.Branch), "head_sha": row.HeadSHA, "status": status, "conclusion": conclusion,
+		"url": url, "before": before, "after": row.HeadSHA, "pull_requests": c.checkPulls(row.HeadSHA), "app": c.renderApp(c.s.apps.rows[row.AppID]), "created_at": stamp(row.CreatedAt),
+		"updated_at": stamp(row.UpdatedAt), "latest_check_runs_count": count, "check_runs_url": url + "/check-runs", "repository": c.renderRepo(c.repo),
+		"head_commit": map[string]any{"id": k.oid, "tree_id": k.tree, "message": k.message, "timestamp": stamp(k.author.when), "author": person(k.author), "committer": person(k.committer)}}, nil
+}
+
+func (c *call) checkPulls(sha string) []any {
+	out := []any{}
+	repo := map[string]any{"id": c.repo.ID, "url": c.repoURL(""), "name": c.repo.Name}
+	for _, i := range c.s.issues.all() {
+		if i.RepoID == c.repo.ID && i.Pull != nil && i.State == "open" && i.Pull.HeadSHA == sha {
+			out = append(out, map[string]any{"id": i.Pull.ID, "number": i.Number, "url": c.repoURL("/pulls/%d", i.Number),
+				"head": map[string]any{"ref": i.Pull.Head, "sha": i.Pull.HeadSHA, "repo": repo}, "base": map[string]any{"ref": i.Pull.Base, "sha": i.Pull.BaseSHA, "repo": repo}})
+		}
+	}
+	return out
+}
+
+func (c *call) renderRun(run *checkRunRow) map[string]any {
+	url := c.repoURL("/check-runs/%d", run.ID)
+	html := fmt.Sprintf("%s/runs/%d", c.htmlRepo(), run.ID)
+	details := run.DetailsURL
+	if details == "" {
+		details = html
+	}
+	return map[string]any{"id": run.ID, "node_id": nodeID("CheckRun", run.ID), "head_sha": run.HeadSHA, "external_id": run.ExternalID, "url": url, "html_url": html, "details_url": details,
+		"status": run.Status, "conclusion": orNil(run.Conclusion), "started_at": stampPtr(run.StartedAt), "completed_at": stampPtr(run.CompletedAt), "name": run.Name,
+		"output": map[string]any{"title": orNil(run.Title), "summary": orNil(run.Summary), "text": orNil(run.Text), "annotations_count": len(run.Annotations), "annotations_url": url + "/annotations"},
+		"app":    c.renderApp(c.s.apps.rows[run.AppID]), "pull_requests": c.checkPulls(run.HeadSHA), "check_suite": map[string]any{"id": run.SuiteID}}
+}
+
+func (s *Server) emitRun(r *repoRow, actor *accountRow, cause string, run *checkRunRow, action string, extra map[string]any) error {
+	v := s.view()
+	v.repo, v.git = r, s.gitRepo(r)
+	body := v.renderRun(run)
+	suite, err := v.renderSuite(s.suites.rows[run.SuiteID])
+	if err != nil {
+		return err
+	}
+	delete(suite, "head_commit")
+	delete(suite, "latest_check_runs_count")
+	delete(suite, "check_runs_url")
+	body["check_suite"] = suite
+	payload := map[string]any{"check_run": body}
+	for k, x := range extra {
+		payload[k] = x
+	}
+	s.emitRepo(r, actor, cause, "check_run", action, payload, func(i *installationRow) bool {
+		return i.AppID == run.AppID || action == "created" || action == "completed"
+	})
+	return nil
+}
+
+type checkIn struct {
+	Name        *string    `json:"name"`
+	HeadSHA     string     `json:"head_sha"`
+	DetailsURL  *string    `json:"details_url"`
+	ExternalID  *string    `json:"external_id"`
+	Status      *string    `json:"status"`
+	StartedAt   *time.Time `json:"started_at"`
+	Conclusion  *string    `json:"conclusion"`
+	CompletedAt *time.Time `json:"completed_at"`
+	Output      *struct {
+		Title       *string           `json:"title"`
+		Summary     *string           `json:"summary"`
+		Text        *string           `json:"text"`
+		Annotations []json.RawMessage `json:"annotations"`
+		Images      []json.RawMessage `json:"images"`
+	} `json:"output"`
+	Actions *[]checkAction `json:"actions"`
+}
+
+// apply checks GitHub's limits (facts §4) and changes the run; annotations
+// are appended.
+func (in *checkIn) apply(run *checkRunRow, now time.Time) error {
+	if in.Name != nil {
+		run.Name = *in.Name
+	}
+	if in.DetailsURL != nil {
+		run.DetailsURL = *in.DetailsURL
+	}
+	if in.ExternalID != nil {
+		run.ExternalID = *in.ExternalID
+	}
+	if in.StartedAt != nil {
+		run.StartedAt = in.StartedAt
+	}
+	if in.Status != nil {
+		if !slices.Contains([]string{"queued", "in_progress", "completed", "waiting", "requested", "pending"}, *in.Status) {
+			return invalid("CheckRun", "status", "invalid", "")
+		}
+		run.Status = *in.Status
+	}
+	if in.Conclusion != nil {
+		if !slices.Contains([]string{"success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"}, *in.Conclusion) {
+			return invalid("CheckRun", "conclusion", "invalid", "")
+		}
+		run.Status, run.Conclusion, run.CompletedAt = "completed", *in.Conclusion, &now
+		if in.CompletedAt != nil {
+			run.CompletedAt = in.CompletedAt
+		}
+	} else if in.Status != nil {
+		if *in.Status == "completed" {
+			return invalid("CheckRun", "conclusion", "missing_field", "")
+		}
+		run.Conclusion, run.CompletedAt = "", nil
+	}
+	if out := in.Output; out != nil {
+		if out.Summary == nil || run.Title == "" && out.Title == nil {
+			return fail(422, "Invalid request.\n\nFor 'properties/output', \"title\" and \"summary\" must be given.")
+		}
+		for name, text := range map[string]*string{"summary": out.Summary, "text": out.Text} {
+			if text != nil && utf8.RuneCountInString(*text) > 65535 {
+				return fail(422, "Invalid request.\n\nOnly 65535 characters are allowed; %s has more.", name)
+			}
+		}
+		if len(out.Annotations) > 50 {
+			return fail(422, "Invalid request.\n\nNo more than 50 items are allowed; %d were supplied.", len(out.Annotations))
+		}
+		for _, a := range out.Annotations {
+			if err := checkAnnotation(a); err != nil {
+				return err
+			}
+		}
+		run.HasOutput = true
+		run.Summary = *out.Summary
+		if out.Title != nil {
+			run.Title = *out.Title
+		}
+		if out.Text != nil {
+			run.Text = *out.Text
+		}
+		run.Annotations = append(run.Annotations, out.Annotations...)
+	}
+	if in.Actions != nil {
+		if len(*in.Actions) > 3 {
+			return fail(422, "Invalid request.\n\nNo more than 3 items are allowed; %d were supplied.", len(*in.Actions))
+		}
+		for _, a := range *in.Actions {
+			if a.Label == "" || a.Description == "" || a.Identifier == "" ||
+				utf8.RuneCountInString(a.Label) > 20 || utf8.RuneCountInString(a.Description) > 40 || utf8.RuneCountInString(a.Identifier) > 20 {
+				return fail(422, "Invalid request.\n\nAn action needs a label (at most 20 characters), a description (40) and an identifier (20).")
+			}
+		}
+		run.Actions = *in.Actions
+	}
+	return nil
+}
+
+func checkAnnotation(src json.RawMessage) error {
+	var a struct {
+		Path        string `json:"path"`
+		StartLine   int    `json:"start_line"`
+		EndLine     int    `json:"end_line"`
+		StartColumn *int   `json:"start_column"`
+		EndColumn   *int   `json:"end_column"`
+		Level       string `json:"annotation_level"`
+		Message     string `json:"message"`
+	}
+	if err := json.Unmarshal(src, &a); err != nil {
+		return fail(422, "Invalid request.\n\nAn annotation is malformed.")
+	}
+	switch {
+	case a.Path == "" || strings.HasPrefix(a.Path, "./") || strings.HasPrefix(a.Path, "/"):
+		return fail(422, "Invalid request.\n\nAn annotation needs a path relative to the repository, without a leading './'.")
+	case a.StartLine < 1 || a.EndLine < a.StartLine:
+		return fail(422, "Invalid request.\n\nAn annotation needs start_line and end_line.")
+	case a.StartLine != a.EndLine && (a.StartColumn != nil || a.EndColumn != nil):
+		return fail(422, "Invalid request.\n\nstart_column and end_column are allowed only when start_line and end_line are equal.")
+	case !slices.Contains([]string{"notice", "warning", "failure"}, a.Level):
+		return fail(422, "Invalid request.\n\nannotation_level must be notice, warning or failure.")
+	case a.Message == "" || len(a.Message) > 64<<10:
+		return fail(422, "Invalid request.\n\nAn annotation needs a message of at most 64 KB.")
+	}
+	return nil
+}
+
+func (c *call) createCheckRun() (int, any, error) {
+	var in checkIn
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	if in.Name == nil || *in.Name == "" || in.HeadSHA == "" {
+		return 0, nil, fail(422, "Invalid request.\n\n\"name\", \"head_sha\" weren't supplied.")
+	}
+	if _, err := c.git.commit(in.HeadSHA); err != nil {
+		return 0, nil, fail(422, "No commit found for SHA: %s", in.HeadSHA)
+	}
+	now := c.s.now()
+	suite, _ := c.s.suite(c.repo, c.id.app, in.HeadSHA, "")
+	run := &checkRunRow{RepoID: c.repo.ID, SuiteID: suite.ID, AppID: c.id.app.ID, HeadSHA: in.HeadSHA, Status: "queued", StartedAt: &now}
+	if err := in.apply(run, now); err != nil {
+		return 0, nil, err
+	}
+	run.ID = c.s.newID()
+	c.s.runs.put(run.ID, run)
+	if err := c.s.emitRun(c.repo, c.id.account, c.routeName(), run, "created", nil); err != nil {
+		return 0, nil, err
+	}
+	if run.Status == "completed" {
+		if err := c.s.emitRun(c.repo, c.id.account, c.routeName(), run, "completed", nil); err != nil {
+			return 0, nil, err
+		}
+	}
+	return 201, c.renderRun(run), nil
+}
+
+func (c *call) runAt() (*checkRunRow, error) {
+	run := c.s.runs.rows[c.int("check_run_id")]
+	if run == nil || run.RepoID != c.repo.ID {
+		return nil, errNotFound
+	}
+	return run, nil
+}
+
+func (c *call) getCheckRun() (int, any, error) {
+	run, err := c.runAt()
+	if err != nil {
+		return 0, nil, err
+	}
+	return 200, c.renderRun(run), nil
+}
+
+func (c *call) updateCheckRun() (int, any, error) {
+	run, err := c.runAt()
+	if err != nil {
+		return 0, nil, err
+	}
+	if run.AppID != c.id.app.ID {
+		return 0, nil, fail(403, "Invalid app_id `%d` - check run can only be modified by the GitHub App that created it.", c.id.app.ID)
+	}
+	var in checkIn
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	changed := *run
+	if err := in.apply(&changed, c.s.now()); err != nil {
+		return 0, nil, err
+	}
+	done := run.Status != "completed" && changed.Status == "completed"
+	c.s.runs.put(run.ID, &changed)
+	if done {
+		if err := c.s.emitRun(c.repo, c.id.account, c.routeName(), &changed, "completed", nil); err != nil {
+			return 0, nil, err
+		}
+	}
+	return 200, c.renderRun(&changed), nil
+}
+
+func (c *call) listAnnotations() (int, any, error) {
+	run, err := c.runAt()
+	if err != nil {
+		return 0, nil, err
+	}
+	out := []any{}
+	for _, src := range paginate(c, run.Annotations) {
+		var a map[string]any
+		if err := json.Unmarshal(src, &a); err != nil {
+			return 0, nil, err
+		}
+		for _, name := range []string{"start_column", "end_column", "title", "raw_details"} {
+			if _, ok := a[name]; !ok {
+				a[name] = nil
+			}
+		}
+		a["blob_href"] = c.repoURL("/contents/%v?ref=%s", a["path"], run.HeadSHA)
+		out = append(out, a)
+	}
+	return 200, out, nil
+}
+
+// listRuns applies filter=latest (the default): the newest run of a name.
+func (c *call) listRuns(keep func(*checkRunRow) bool) (int, any, error) {
+	name, status := c.query.Get("check_name"), c.query.Get("status")
+	runs := c.s.runs.find(func(r *checkRunRow) bool {
+		return r.RepoID == c.repo.ID && keep(r) && (name == "" || r.Name == name) && (status == "" || r.Status == status) &&
+			(c.query.Get("app_id") == "" || c.query.Get("app_id") == fmt.Sprint(r.AppID))
+	})
+	if c.query.Get("filter") != "all" {
+		newest := map[string]int64{}
+		for _, r := range runs {
+			newest[fmt.Sprint(r.AppID, r.Name)] = r.ID
+		}
+		runs = slices.DeleteFunc(runs, func(r *checkRunRow) bool { return newest[fmt.Sprint(r.AppID, r.Name)] != r.ID })
+	}
+	total := len(runs)
+	slices.Reverse(runs)
+	out := []any{}
+	for _, r := range paginate(c, runs) {
+		out = append(out, c.renderRun(r))
+	}
+	return 200, map[string]any{"total_count": total, "check_runs": out}, nil
+}
+
+func (c *call) listRunsForRef() (int, any, error) {
+	k, err := c.commitAt(c.params["ref"])
+	if err != nil {
+		return 0, nil, err
+	}
+	return c.listRuns(func(r *checkRunRow) bool { return r.HeadSHA == k.oid })
+}
+
+func (c *call) suiteAt() (*checkSuiteRow, error) {
+	row := c.s.suites.rows[c.int("check_suite_id")]
+	if row == nil || row.RepoID != c.repo.ID {
+		return nil, errNotFound
+	}
+	return row, nil
+}
+
+func (c *call) getSuite() (int, any, error) {
+	row, err := c.suiteAt()
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err := c.renderSuite(row)
+	return 200, body, err
+}
+
+func (c *call) listRunsInSuite() (int, any, error) {
+	row, err := c.suiteAt()
+	if err != nil {
+		return 0, nil, err
+	}
+	return c.listRuns(func(r *checkRunRow) bool { return r.SuiteID == row.ID })
+}
+
+func (c *call) listSuitesForRef() (int, any, error) {
+	k, err := c.commitAt(c.params["ref"])
+	if err != nil {
+		return 0, nil, err
+	}
+	rows := c.s.suites.find(func(r *checkSuiteRow) bool { return r.RepoID == c.repo.ID && r.HeadSHA == k.oid })
+	total := len(rows)
+	out := []any{}
+	for _, row := range paginate(c, rows) {
+		body, err := c.renderSuite(row)
+		if err != nil {
+			return 0, nil, err
+		}
+		out = append(out, body)
+	}
+	return 200, map[string]any{"total_count": total, "check_suites": out}, nil
+}
+
+func (c *call) rerequestRun() (int, any, error) {
+	run, err := c.runAt()
+	if err != nil {
+		return 0, nil, err
+	}
+	return 201, map[string]any{}, c.s.emitRun(c.repo, c.id.account, c.routeName(), run, "rerequested", nil)
+}
+
+func (c *call) rerequestSuite() (int, any, error) {
+	row, err := c.suiteAt()
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err := c.renderSuite(row)
+	if err != nil {
+		return 0, nil, err
+	}
+	c.s.emitRepo(c.repo, c.id.account, c.routeName(), "check_suite", "rerequested", map[string]any{"check_suite": body}, func(i *installationRow) bool { return i.AppID == row.AppID })
+	return 201, map[string]any{}, nil
+}
+
+// ClickCheck is a person pressing a button of a check run: "Re-run" when the
+// identifier is empty, else the requested action.
+func (s *Server) ClickCheck(fullName string, checkRunID int64, login, identifier string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.hooks.wake()
+	r, _, err := s.find(fullName)
+	if err != nil {
+		return err
+	}
+	run, actor := s.runs.rows[checkRunID], s.accountByLogin(login)
+	if run == nil || run.RepoID != r.ID || actor == nil {
+		return fmt.Errorf("check run %d or account %s: %w", checkRunID, login, ErrNotFound)
+	}
+	if identifier == "" {
+		return s.emitRun(r, actor, "", run, "rerequested", nil)
+	}
+	if !slices.ContainsFunc(run.Actions, func(a checkAction) bool { return a.Identifier == identifier }) {
+		return fmt.Errorf("check run %d has no action %q", checkRunID, identifier)
+	}
+	return s.emitRun(r, actor, "", run, "requested_action", map[string]any{"requested_action": map[string]any{"identifier": identifier}})
+}
+
+// Commit statuses.
+
+func (c *call) renderStatus(row *statusRow, full bool) map[string]any {
+	creator := c.s.accounts.rows[row.CreatorID]
+	out := map[string]any{"id": row.ID, "node_id": nodeID("Status", row.ID), "url": c.repoURL("/statuses/%s", row.SHA), "avatar_url": c.root() + fmt.Sprintf("/avatars/u/%d", row.CreatorID),
+		"state": row.State, "context": row.Context, "description": orNil(row.Description), "target_url": orNil(row.TargetURL), "created_at": stamp(row.CreatedAt), "updated_at": stamp(row.CreatedAt)}
+	if full {
+		out["creator"] = c.renderUser(creator)
+	}
+	return out
+}
+
+func (c *call) createStatus() (int, any, error) {
+	var in struct {
+		State       string `json:"state"`
+		Context     string `json:"context"`
+		Description string `json:"description"`
+		TargetURL   string `json:"target_url"`
+	}
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	sha := c.params["sha"]
+	k, err := c.git.commit(sha)
+	if errors.Is(err, errNoObject) {
+		return 0, nil, fail(422, "No commit found for SHA: %s", sha)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case !slices.Contains([]string{"error", "failure", "pending", "success"}, in.State):
+		return 0, nil, invalid("Status", "state", "custom", "state is not included in the list")
+	case utf8.RuneCountInString(in.Description) > 140:
+		return 0, nil, invalid("Status", "description", "custom", "description is too long (maximum is 140 characters)")
+	case utf8.RuneCountInString(in.Context) > 255:
+		return 0, nil, invalid("Status", "context", "custom", "context is too long (maximum is 255 characters)")
+	}
+	if in.Context == "" {
+		in.Context = "default"
+	}
+	row := &statusRow{ID: c.s.newID(), RepoID: c.repo.ID, SHA: sha, State: in.State, Context: in.Context, Description: in.Description, TargetURL: in.TargetURL, CreatorID: c.id.account.ID, CreatedAt: c.s.now()}
+	c.s.statuses.put(row.ID, row)
+	v := c.s.view()
+	v.repo, v.git = c.repo, c.git
+	c.s.emitRepo(c.repo, c.id.account, c.routeName(), "status", "", map[string]any{"id": row.ID, "sha": sha, "name": c.s.fullName(c.repo), "target_url": orNil(row.TargetURL), "avatar_url": nil,
+		"context": row.Context, "description": orNil(row.Description), "state": row.State, "commit": v.renderCommit(k), "branches": []any{}, "created_at": stamp(row.CreatedAt), "updated_at": stamp(row.CreatedAt)}, nil)
+	return 201, c.renderStatus(row, true), nil
+}
+
+// combinedStatus takes the newest status of each context.
+func (c *call) combinedStatus() (int, any, error) {
+	k, err := c.commitAt(c.params["ref"])
+	if err != nil {
+		return 0, nil, err
+	}
+	newest := map[string]*statusRow{}
+	for _, row := range c.s.statuses.all() {
+		if row.RepoID == c.repo.ID && row.SHA == k.oid {
+			newest[row.Context] = row
+		}
+	}
+	state := "success"
+	if len(newest) == 0 {
+		state = "pending"
+	}
+	var names []string
+	for name, row := range newest {
+		names = append(names, name)
+		switch {
+		case row.State == "failure" || row.State == "error":
+			state = "failure"
+		case row.State == "pending" && state != "failure":
+			state = "pending"
+		}
+	}
+	list := []any{}
+	for _, name := range sorted(names) {
+		list = append(list, c.renderStatus(newest[name], false))
+	}
+	total := len(list)
+	return 200, map[string]any{"state": state, "statuses": paginate(c, list), "sha": k.oid, "total_count": total, "repository": c.renderRepo(c.repo),
+		"commit_url": c.repoURL("/commits/%s", k.oid), "url": c.repoURL("/commits/%s/status", k.oid)}, nil
+}

@@ -298,8 +298,10 @@ type Overwritten struct {
 	Path  string
 	Value any
 	None  bool
-	// Wrote is the hash of what we wrote: the conflict ends when the path moves away from it.
+	// Wrote is the hash of what stands there instead: once Shown, the conflict ends when the path moves away from it.
 	Wrote string
+	// Shown is true once a plan has published the conflict: who edits the path from then on could see it.
+	Shown bool
 	At    time.Time
 }
 

@@ -318,20 +318,28 @@ func (m *merger) split(p Path, bG, bN, g, n any, first bool) bool {
 		return false
 	}
 	whole, _ := m.direction(p)
-	keys := unionKeys(gm, nm)
-	differs := false
-	for _, k := range keys {
-		if d, _ := m.direction(p.field(k)); d != whole {
-			differs = true
-		}
-	}
-	if !differs {
+	if m.uniform(p, g, whole) && m.uniform(p, n, whole) {
 		return false
 	}
+	keys := unionKeys(gm, nm)
 	bgm, _ := bG.(map[string]any)
 	bnm, _ := bN.(map[string]any)
 	for _, k := range keys {
 		m.value(p.field(k), at(bgm, k), at(bnm, k), at(gm, k), at(nm, k), first)
+	}
+	return true
+}
+
+// uniform tells whether everything at and below p in v has the direction whole.
+func (m *merger) uniform(p Path, v any, whole Direction) bool {
+	if d, _ := m.direction(p); d != whole {
+		return false
+	}
+	c, _ := v.(map[string]any)
+	for k, x := range c {
+		if !m.uniform(p.field(k), x, whole) {
+			return false
+		}
 	}
 	return true
 }
@@ -351,4 +359,24 @@ func sideName(s Side) string {
 		return "Git"
 	}
 	return "NetBox"
+}
+
+// touches tells whether something at, above or below the path is to be written.
+func (m *merger) touches(p Path) bool {
+	for _, f := range m.flows {
+		n := min(len(f.path), len(p))
+		if samePath(f.path[:n], p[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
+func samePath(a, b Path) bool {
+	for i := range a {
+		if a[i].Name != b[i].Name {
+			return false
+		}
+	}
+	return len(a) == len(b)
 }

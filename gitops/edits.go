@@ -1,0 +1,254 @@
+package gitops
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/hnp-sync/hnp-sync/manifests"
+)
+
+// planFiles turns the plan's Git actions into the files of one commit. An edit that cannot be made safely freezes its
+// own resource and takes no other with it.
+func (pl *Plan) planFiles(in *Input) {
+	w := &fileWriter{in: in, plan: pl, taken: map[string]string{}}
+	for p := range in.Git.Entries {
+		w.taken[strings.ToLower(p)] = p
+	}
+	var keep []Action
+	for i := range pl.Actions {
+		a := &pl.Actions[i]
+		if a.Side == SideGit {
+			if err := w.add(a); err != nil {
+				pl.refuseEdit(a, err)
+				continue
+			}
+		}
+		keep = append(keep, *a)
+	}
+	pl.Actions = keep
+}
+
+// refuseEdit freezes the resource of an edit that cannot be made.
+func (pl *Plan) refuseEdit(a *Action, err error) {
+	f := Frozen{Key: a.Key, Code: FileStructure, Message: err.Error(), File: a.file}
+	var refused *manifests.EditError
+	if errors.As(err, &refused) {
+		d := refused.Diagnostic
+		f.Line = d.StartLine
+		f.Message = "the file cannot be edited safely: " + d.Message
+		if d.Fix != "" {
+			f.Message += " (" + d.Fix + ")"
+		}
+		pl.Diagnostics = append(pl.Diagnostics, d)
+	}
+	pl.Frozen = append(pl.Frozen, f)
+	pl.states[a.Key] = "frozen"
+}
+
+type fileWriter struct {
+	in    *Input
+	plan  *Plan
+	taken map[string]string // lower case path → path, of existing and new files
+}
+
+// add checks one action's edit by itself and remembers what file it touches.
+func (w *fileWriter) add(a *Action) error {
+	switch a.Op {
+	case OpCreate:
+		p, err := w.newPath(a.Key)
+		if err != nil {
+			return err
+		}
+		if _, err := manifests.Render(a.body); err != nil {
+			return fmt.Errorf("write %s: %w", p, err)
+		}
+		a.file, a.doc = p, 0
+		w.plan.paths[a.Key] = p
+		return nil
+	case OpDelete:
+		if w.onlyDocument(a) {
+			return nil
+		}
+		return w.try(a, nil)
+	default:
+		want := a.body
+		if a.Op == OpRename {
+			want = withName(want, a.NewKey)
+			a.body = want
+		}
+		return w.try(a, want)
+	}
+}
+
+func (w *fileWriter) try(a *Action, want manifests.Object) error {
+	f := w.in.Git.Files[a.file]
+	if f == nil {
+		return fmt.Errorf("%s is not readable", a.file)
+	}
+	_, err := f.Apply([]manifests.Change{{Doc: a.doc, Want: want}})
+	return err
+}
+
+// onlyDocument tells whether the document is the only one of its file: the file goes with it.
+func (w *fileWriter) onlyDocument(a *Action) bool {
+	f := w.in.Git.Files[a.file]
+	for i, d := range f.Documents() {
+		if i != a.doc && d.Class != manifests.ClassEmpty {
+			return false
+		}
+	}
+	return true
+}
+
+// withName is doc with another name and namespace; a namespace that is not written stays away while it is the default.
+func withName(doc manifests.Object, k Key) manifests.Object {
+	kind, _ := manifests.LookupKind(k.Group, k.Kind)
+	out := withPath(kind, map[string]any(doc), Path{{Name: "metadata"}, {Name: "name"}}, k.Name)
+	ns := Path{{Name: "metadata"}, {Name: "namespace"}}
+	if old := lookup(kind, out, ns); !isNone(old) || k.Namespace != manifests.DefaultNamespace {
+		out = withPath(kind, out, ns, k.Namespace)
+	}
+	return out.(map[string]any)
+}
+
+// DefaultPath is where a new resource's file goes: managed/<kind directory>/<name>.yaml, or <namespace>.<name>.yaml
+// outside the default namespace; template is as in the configuration.
+func DefaultPath(template string, kind manifests.Kind, k Key) string {
+	name := k.Name
+	if k.Namespace != manifests.DefaultNamespace {
+		name = k.Namespace + "." + k.Name
+	}
+	if template == "" {
+		template = DefaultFabric().Template
+	}
+	return path.Clean(strings.NewReplacer("{kind}", kind.Plural, "{name}", name, "{namespace}", k.Namespace).Replace(template))
+}
+
+// newPath finds a free path for a new file. A case-only twin of an existing file counts as taken.
+func (w *fileWriter) newPath(k Key) (string, error) {
+	kind, _ := manifests.LookupKind(k.Group, k.Kind)
+	want := DefaultPath(w.in.Fabric.Template, kind, k)
+	ext := path.Ext(want)
+	stem := strings.TrimSuffix(want, ext)
+	for i := 1; i <= 1000; i++ {
+		p := want
+		if i > 1 {
+			p = fmt.Sprintf("%s-%d%s", stem, i, ext)
+		}
+		if len(p) > 500 {
+			return "", fmt.Errorf("the path %s is longer than 500 characters", p)
+		}
+		if _, used := w.taken[strings.ToLower(p)]; !used {
+			w.taken[strings.ToLower(p)] = p
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("no free file name for %s", k)
+}
+
+// commitFiles builds the commit's content from the Git actions that are still in the plan after the guard.
+func (pl *Plan) commitFiles(in *Input) ([]FileChange, error) {
+	type target struct {
+		changes []manifests.Change
+		actions []*Action
+	}
+	files := map[string]*target{}
+	var order []string
+	at := func(p string) *target {
+		if files[p] == nil {
+			files[p] = &target{}
+			order = append(order, p)
+		}
+		return files[p]
+	}
+	var out []FileChange
+	for i := range pl.Actions {
+		a := &pl.Actions[i]
+		if a.Side != SideGit {
+			continue
+		}
+		if a.Op == OpCreate {
+			data, err := manifests.Render(a.body)
+			if err != nil {
+				return nil, fmt.Errorf("render %s: %w", a.Key, err)
+			}
+			out = append(out, FileChange{Path: a.file, Data: data, Mode: "100644"})
+			continue
+		}
+		t := at(a.file)
+		t.actions = append(t.actions, a)
+		c := manifests.Change{Doc: a.doc, Want: a.body}
+		if a.Op == OpDelete {
+			c.Want = nil
+		}
+		t.changes = append(t.changes, c)
+	}
+	sort.Strings(order)
+	taken := map[string]bool{}
+	for p := range in.Git.Entries {
+		taken[strings.ToLower(p)] = true
+	}
+	for _, f := range out {
+		taken[strings.ToLower(f.Path)] = true
+	}
+	for _, p := range order {
+		t := files[p]
+		f := in.Git.Files[p]
+		mode := in.Git.Entries[p].Mode
+		if removesAll(f, t.changes) {
+			out = append(out, FileChange{Path: p, Delete: true, Mode: mode})
+			continue
+		}
+		data, err := f.Apply(t.changes)
+		if err != nil {
+			return nil, fmt.Errorf("edit %s: %w", p, err)
+		}
+		if to := renamedFile(p, t.actions, in.Fabric); to != "" && !taken[strings.ToLower(to)] {
+			taken[strings.ToLower(to)] = true
+			out = append(out, FileChange{Path: p, Delete: true, Mode: mode}, FileChange{Path: to, Data: data, Mode: mode})
+			for _, a := range t.actions {
+				a.file = to
+			}
+			continue
+		}
+		out = append(out, FileChange{Path: p, Data: data, Mode: mode})
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Path < out[j].Path })
+	return out, nil
+}
+
+func removesAll(f *manifests.File, changes []manifests.Change) bool {
+	gone := map[int]bool{}
+	for _, c := range changes {
+		if c.Want == nil {
+			gone[c.Doc] = true
+		}
+	}
+	for i, d := range f.Documents() {
+		if d.Class != manifests.ClassEmpty && !gone[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// renamedFile is the new path of a file that carries the name of the only resource in it (ENGINE 9), else empty.
+func renamedFile(p string, actions []*Action, f *Fabric) string {
+	if len(actions) != 1 || actions[0].Op != OpRename {
+		return ""
+	}
+	a := actions[0]
+	dir, base := path.Split(p)
+	ext := path.Ext(base)
+	stem := strings.TrimSuffix(base, ext)
+	kind, _ := manifests.LookupKind(a.Key.Group, a.Key.Kind)
+	from := strings.TrimSuffix(path.Base(DefaultPath(f.Template, kind, a.Key)), path.Ext(DefaultPath(f.Template, kind, a.Key)))
+	to := strings.TrimSuffix(path.Base(DefaultPath(f.Template, kind, a.NewKey)), path.Ext(DefaultPath(f.Template, kind, a.NewKey)))
+	if stem != from {
+		return ""
+	}
+	return dir + to + ext
+}

@@ -22,6 +22,7 @@ func main() {
 // commands is the list of subcommands: a new one is added here.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newDevCommand(),
 		newValidateCommand(),
 		newVersionCommand(),
 	}

@@ -1,0 +1,207 @@
+package repo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/google/go-github/v62/github"
+
+	"github.com/hnp-sync/hnp-sync/gitops"
+)
+
+// signed sends requests with the App's own signature (a JWT of two minutes).
+type signed struct {
+	signer *ghinstallation.AppsTransport
+	ends   endpoints
+}
+
+func (t *signed) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !t.ends.owns(req.URL) {
+		closeBody(req)
+		return nil, &ForeignHostError{Host: req.URL.Host}
+	}
+	// The signer writes into the request it is given.
+	return t.signer.RoundTrip(req.Clone(req.Context()))
+}
+
+// tokens mints and keeps the token of one installation, narrowed to some repositories and permissions. Each has its
+// own ghinstallation transport: two that share the inner one race on its fields.
+type tokens struct {
+	app          *App
+	installation int64
+	options      github.InstallationTokenOptions
+
+	mu  sync.Mutex
+	itr *ghinstallation.Transport
+}
+
+func (t *tokens) transport() (*ghinstallation.Transport, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.itr == nil {
+		mint := &minter{next: &retry{app: t.app, limit: t.app.limiter(0), next: t.app.wire}}
+		itr, err := ghinstallation.New(mint, t.app.id, t.installation, t.app.key)
+		if err != nil {
+			return nil, fmt.Errorf("token of installation %d: %w", t.installation, err)
+		}
+		itr.BaseURL = t.app.ends.rest.String()
+		itr.InstallationTokenOptions = &t.options
+		t.itr = itr
+	}
+	return t.itr, nil
+}
+
+// token returns a valid token, minting one when needed. A refusal is a *gitops.PermissionError where it will last.
+func (t *tokens) token(ctx context.Context) (string, error) {
+	itr, err := t.transport()
+	if err != nil {
+		return "", err
+	}
+	token, err := itr.Token(ctx)
+	if err == nil {
+		return token, nil
+	}
+	var answer *ghinstallation.HTTPError
+	if !errors.As(err, &answer) || answer.Response == nil {
+		return "", fmt.Errorf("token of installation %d: %w", t.installation, err)
+	}
+	defer answer.Response.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(answer.Response.Body, maxError))
+	api := newAPIError("mint a token", answer.Response.StatusCode, answer.Response.Header, body)
+	return "", mintRefusal(t.installation, api)
+}
+
+func mintRefusal(installation int64, api *APIError) error {
+	subject := fmt.Sprintf("installation %d", installation)
+	refuse := func(code, message string) error {
+		return &gitops.PermissionError{Code: code, Message: message, Err: api}
+	}
+	switch api.Status {
+	case http.StatusNotFound:
+		return refuse("not_found", subject+" does not exist: the App was uninstalled, or app_id and the private key are another App's")
+	case http.StatusUnprocessableEntity:
+		// Asked for a repository or permission that the installation does not have (any more).
+		return refuse("missing_permission", subject+" does not grant what is needed ("+api.Message+"): select the repository and accept the App's permissions in the installation's settings")
+	}
+	return permission(subject, api)
+}
+
+// forget drops a token that GitHub no longer accepts, unless another goroutine already did.
+func (t *tokens) forget(itr *ghinstallation.Transport) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.itr == itr {
+		t.itr = nil
+	}
+}
+
+// minter marks the token request: it may be repeated, it is reported under its own name, and whether it was sent
+// says nothing about the request it is made for.
+type minter struct{ next http.RoundTripper }
+
+func (m *minter) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := withCall(req.Context(), callInfo{operation: "mint a token", safe: true})
+	out := req.Clone(ctx)
+	if req.Body != nil && req.GetBody == nil {
+		// ghinstallation's buffer is an io.ReadWriter, which net/http cannot copy by itself.
+		body, err := io.ReadAll(io.LimitReader(req.Body, maxError))
+		closeBody(req)
+		if err != nil {
+			return nil, err
+		}
+		setBody(out, body)
+	}
+	return m.next.RoundTrip(out)
+}
+
+// authenticate attaches an installation token.
+type authenticate struct {
+	tokens *tokens
+	ends   endpoints
+	next   http.RoundTripper
+}
+
+func (t *authenticate) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !t.ends.owns(req.URL) {
+		closeBody(req)
+		return nil, &ForeignHostError{Host: req.URL.Host}
+	}
+	for again := false; ; again = true {
+		token, err := t.tokens.token(req.Context())
+		if err != nil {
+			closeBody(req)
+			return nil, err
+		}
+		itr, _ := t.tokens.transport()
+		out := req.Clone(req.Context())
+		if again {
+			if out, err = replay(req, 2); err != nil {
+				return nil, err
+			}
+			out = out.Clone(out.Context())
+		}
+		out.Header.Set("Authorization", "Bearer "+token)
+		resp, err := t.next.RoundTrip(out)
+		// 401 means that nothing was done, so that a write may be sent again, once, with a new token: the old one
+		// was revoked or the clocks differ.
+		if err != nil || resp.StatusCode != http.StatusUnauthorized || again || !replayable(req) {
+			return resp, err
+		}
+		drain(resp.Body)
+		t.tokens.forget(itr)
+	}
+}
+
+func replayable(req *http.Request) bool {
+	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
+}
+
+// clientKey identifies a token: what it may do, and where.
+type clientKey struct {
+	installation int64
+	repositories string
+	permissions  string
+}
+
+// HTTPClient returns a client for GitHub's API whose requests carry a token of the installation, narrowed to the
+// given repositories (none: all of the installation) and permissions (nil: all of the installation), and pass
+// through this package's limits, retries and host checks. Equal arguments give the same client, hence one token an
+// hour. Errors of its requests wrap *RateLimitError, *gitops.PermissionError and *ForeignHostError.
+func (a *App) HTTPClient(installationID int64, repositoryIDs []int64, permissions *github.InstallationPermissions) (*http.Client, error) {
+	c, err := a.installation(installationID, repositoryIDs, permissions)
+	if err != nil {
+		return nil, err
+	}
+	return c.http, nil
+}
+
+func (a *App) installation(installationID int64, repositoryIDs []int64, permissions *github.InstallationPermissions) (*client, error) {
+	if installationID <= 0 {
+		return nil, errors.New("installation id is missing")
+	}
+	ids := slices.Clone(repositoryIDs)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	granted, err := json.Marshal(permissions)
+	if err != nil {
+		return nil, err
+	}
+	key := clientKey{installationID, fmt.Sprint(ids), string(granted)}
+	limit := a.limiter(installationID)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.clients[key]; c != nil {
+		return c, nil
+	}
+	t := &tokens{app: a, installation: installationID, options: github.InstallationTokenOptions{RepositoryIDs: ids, Permissions: permissions}}
+	c := a.newClientWith(installationID, limit, &authenticate{tokens: t, ends: a.ends, next: a.wire})
+	a.clients[key] = c
+	return c, nil
+}

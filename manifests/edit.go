@@ -147,7 +147,7 @@ func attempt(t *tree, want any, kind *Kind, level int) ([]byte, error) {
 			return nil, fmt.Errorf("the changed text is not readable: %w", err)
 		}
 		if Equal(next.root.val, want) {
-			return text, t.gates(next, want, lost)
+			return text, t.gates(next, lost)
 		}
 		cur = next
 	}
@@ -210,7 +210,7 @@ func (d *differ) apply() ([]byte, []string) {
 
 // gates are the checks that a result must pass although it already reads as wanted: nothing is written on the word of
 // the parser that made the positions.
-func (t *tree) gates(next *tree, want any, lost []string) error {
+func (t *tree) gates(next *tree, lost []string) error {
 	if e := checkText(next.src); e != nil {
 		return fmt.Errorf("the changed text is not clean: %w", e)
 	}

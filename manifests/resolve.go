@@ -75,6 +75,20 @@ func resolvePlain(s string) (scalarKind, any) {
 }
 
 func resolveNumber(s string) (scalarKind, any) {
+	dots := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '.':
+			dots++
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
+		case c == '+', c == '-', c == '_', c == 'x', c == 'X', c == 'o', c == 'O', c == 'p', c == 'P':
+		default:
+			return scalarString, s
+		}
+	}
+	if dots > 1 {
+		return scalarString, s // addresses are common, failing to parse them costs
+	}
 	plain := s
 	if strings.Contains(s, "_") {
 		plain = strings.ReplaceAll(s, "_", "")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // mustParse parses text that is known to be sound.
@@ -165,8 +167,24 @@ func oneDocument() string {
 	return b.String()
 }
 
-// BenchmarkEdit2kB is one edit of a parsed file of 2 kB, including the proof by the strict parser.
+// BenchmarkEdit2kB is one edit of a parsed real file of 2 kB with several documents, the proof by the strict parser
+// included.
 func BenchmarkEdit2kB(b *testing.B) {
+	f := mustParse(b, string(twoKB(b)))
+	doc := len(f.docs) / 2
+	want := wanted(b, f, doc)
+	want["spec"].(map[string]any)["description"] = "changed"
+	b.SetBytes(int64(len(f.src)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.Edit(doc, want); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEditDense2kB is one edit of a single document of 2 kB with a value on every line.
+func BenchmarkEditDense2kB(b *testing.B) {
 	text := oneDocument()
 	f := mustParse(b, text)
 	want := wanted(b, f, 0)
@@ -200,6 +218,22 @@ func BenchmarkParseAndEdit2kB(b *testing.B) {
 	for b.Loop() {
 		g, _ := Parse("x.yaml", text)
 		if _, err := g.Edit(0, want); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkParsersAlone2kB is the part of an edit that two foreign parsers take on the same text: what a comparison on
+// another machine needs.
+func BenchmarkParsersAlone2kB(b *testing.B) {
+	text := []byte(oneDocument())
+	b.ReportAllocs()
+	for b.Loop() {
+		var doc yaml.Node
+		if err := yaml.Unmarshal(text, &doc); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := judge(text, false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -104,6 +104,7 @@ type builder struct {
 	aliases  []*node
 	nodes    map[*yaml.Node]*node
 	open     map[*yaml.Node]bool
+	slab     []node // nodes to hand out, made many at a time
 	depth    int
 	count    int // nodes in the text
 	alien    int // plain scalars that YAML 1.1 and 1.2 readers take for different types
@@ -199,7 +200,12 @@ func (b *builder) lost(at int) error {
 // column of the enclosing block collection.
 func (b *builder) build(y *yaml.Node, i, parent int, up *node) (*node, int, error) {
 	b.count++
-	n := &node{parent: up, anchor: y.Anchor, size: 1}
+	if len(b.slab) == 0 {
+		b.slab = make([]node, 64)
+	}
+	n := &b.slab[0]
+	b.slab = b.slab[1:]
+	n.parent, n.anchor, n.size = up, y.Anchor, 1
 	if y.Style&yaml.TaggedStyle != 0 {
 		n.tag = y.Tag
 	}
@@ -381,6 +387,9 @@ func (b *builder) scalarText(n *node, y *yaml.Node, parent int) (int, error) {
 	if end < 0 {
 		return 0, b.lost(n.start)
 	}
+	if n.style == literalStyle || n.style == foldedStyle {
+		b.headerComment(n.start)
+	}
 	n.end = end
 	plain := n.style == plainStyle
 	if n.tag == "" && n.prop < n.start {
@@ -391,17 +400,21 @@ func (b *builder) scalarText(n *node, y *yaml.Node, parent int) (int, error) {
 			}
 		}
 	}
-	if plain && n.tag == "" {
-		if y.Tag != "!!merge" && (y.Tag == "!!str") != plainIsString(y.Value) && y.Tag != "!!timestamp" {
-			b.alien++
-		}
+	err := b.scalar(n, plain)
+	if plain && n.tag == "" && y.Tag != "!!merge" && y.Tag != "!!timestamp" && (y.Tag == "!!str") != n.isStr {
+		b.alien++
 	}
-	return end, b.scalar(n, plain)
+	return end, err
 }
 
-func plainIsString(s string) bool {
-	kind, _ := resolvePlain(s)
-	return kind == scalarString
+// headerComment notes the comment behind the header of a block scalar.
+func (b *builder) headerComment(i int) {
+	for end := lineEnd(b.src, i); i < end; i++ {
+		if b.src[i] == '#' {
+			b.comments = append(b.comments, span{i, end})
+			return
+		}
+	}
 }
 
 // scalar gives a scalar its JSON value.

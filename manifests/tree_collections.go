@@ -128,7 +128,24 @@ func (b *builder) sequence(n *node, y *yaml.Node) (int, error) {
 // behind sigs.k8s.io/yaml: entries are set in the order of the text, the maps of a "<<" list from last to first.
 func (b *builder) mappingValue(n *node) error {
 	m := make(map[string]any, len(n.entries))
-	seen := make(map[string]*node, len(n.entries))
+	// Only a mapping with merges needs to tell its own keys from merged ones.
+	var own map[string]*node
+	for k := range n.entries {
+		if key := n.entries[k].key; key.kind == scalarNode && key.text == "<<" {
+			own = make(map[string]*node, len(n.entries))
+		}
+	}
+	explicit := func(name string, before int) *node {
+		if own != nil {
+			return own[name]
+		}
+		for i := range n.entries[:before] {
+			if e := &n.entries[i]; e.name == name {
+				return e.key
+			}
+		}
+		return nil
+	}
 	for k := range n.entries {
 		e := &n.entries[k]
 		n.size += e.key.size + e.val.size
@@ -157,11 +174,11 @@ func (b *builder) mappingValue(n *node) error {
 				if n.size += len(sources[i]); n.size > b.count+maxExpansion {
 					break // build reports it
 				}
-				for name := range sources[i] {
-					if first := seen[name]; first != nil {
+				for j := range n.entries[:k] {
+					if _, set := sources[i][n.entries[j].name]; set {
 						return &treeError{
-							code: "merge-order", at: span{first.prop, first.end},
-							msg: fmt.Sprintf("readers disagree about %q, which stands before a << that also sets it", name),
+							code: "merge-order", at: span{n.entries[j].key.prop, n.entries[j].key.end},
+							msg: fmt.Sprintf("readers disagree about %q, which stands before a << that also sets it", n.entries[j].name),
 							fix: "move << to the top of the map",
 						}
 					}
@@ -180,13 +197,18 @@ func (b *builder) mappingValue(n *node) error {
 			return &treeError{code: "yaml-key", at: at, msg: "the key is empty or null", fix: "write a key, or quote it"}
 		}
 		e.name = name
-		if first := seen[name]; first != nil {
-			return &treeError{
-				code: "duplicate-key", at: at, first: first.prop + 1,
-				msg: fmt.Sprintf("the key %q is already set", name), fix: "keep one of the two",
+		if _, set := m[name]; set {
+			if first := explicit(name, k); first != nil {
+				return &treeError{
+					code: "duplicate-key", at: at, first: first.prop + 1,
+					msg: fmt.Sprintf("the key %q is already set", name), fix: "keep one of the two",
+				}
 			}
+			// It overrides a merged key.
 		}
-		seen[name] = e.key
+		if own != nil {
+			own[name] = e.key
+		}
 		m[name] = e.val.val
 	}
 	n.val = m

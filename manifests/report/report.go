@@ -58,14 +58,12 @@ func Write(w io.Writer, format string, r Report) error {
 // writeText prints one line per finding and a summary:
 //
 //	file:line:col: severity: message [code] (fix: …)
+//
+// A finding about a whole file is at 1:1, so that every line has the same form.
 func writeText(w io.Writer, r Report) error {
 	var b strings.Builder
 	for _, d := range r.Diagnostics {
-		b.WriteString(Clean(d.File))
-		if d.StartLine > 0 {
-			fmt.Fprintf(&b, ":%d:%d", d.StartLine, d.StartColumn)
-		}
-		fmt.Fprintf(&b, ": %s: %s [%s]", d.Severity, Clean(message(d)), Clean(d.Code))
+		fmt.Fprintf(&b, "%s:%d:%d: %s: %s [%s]", Clean(d.File), max(d.StartLine, 1), max(d.StartColumn, 1), d.Severity, Clean(message(d)), Clean(d.Code))
 		if d.Fix != "" {
 			fmt.Fprintf(&b, " (fix: %s)", Clean(d.Fix))
 		}

@@ -95,7 +95,7 @@ func newSchemas(all []schemas.Schema) *Schemas {
 
 // Check reports everything that is wrong with one resource by itself: schema, name, labels, and the rules of its kind
 // that concern no other resource. It is sorted by path, empty for a sound resource, and holds at most about a hundred
-// findings. As for the API server, a null in a mapping counts as absent.
+// findings; only those of SeverityError make it unsound. As for the API server, a null in a mapping counts as absent.
 //
 // A kind without schema yields one problem that says so (unsupported-version, unsupported-kind, not-a-resource).
 // A known kind in a version without schema is checked against the version there is, because that is what its author has

@@ -61,8 +61,8 @@ const maxCrossFindings = 1000
 func (f *fabric) check() []Diagnostic {
 	all := slices.Concat(f.duplicates(), f.missing(), f.addresses())
 	var found []Diagnostic
-	for _, make := range all[:min(len(all), maxCrossFindings)] {
-		found = append(found, make())
+	for _, diagnostic := range all[:min(len(all), maxCrossFindings)] {
+		found = append(found, diagnostic())
 	}
 	if more := len(all) - len(found); more > 0 {
 		last := found[len(found)-1]

@@ -129,6 +129,15 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	clock := newFakeClock()
+	f := newFixtureWith(t, clock)
+	f.clock = clock
+	return f
+}
+
+// newFixtureWith starts a server whose every exchange and webhook is held to
+// the contract.
+func newFixtureWith(t *testing.T, clock Clock) *fixture {
+	t.Helper()
 	hooks := &http.Transport{}
 	s, err := New(Options{Dir: t.TempDir(), Clock: clock, Seed: testSeed(), Logf: t.Logf,
 		Wrap:      func(h http.Handler) http.Handler { return contract.Wrap(t, h) },
@@ -146,7 +155,7 @@ func newFixture(t *testing.T) *fixture {
 		hooks.CloseIdleConnections()
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
-	return &fixture{s, t, clock}
+	return &fixture{Server: s, t: t}
 }
 
 func (f *fixture) jwt(offsetIat, offsetExp time.Duration) string {

@@ -47,6 +47,11 @@ var load = sync.OnceValues(func() (*description, error) {
 		return nil, fmt.Errorf("load openapi.json: %w", err)
 	}
 	doc.Servers = openapi3.Servers{{URL: "/"}}
+	// An account is a user or an enterprise; this list says it is both.
+	if item := doc.Paths.Value("/app/installations"); item != nil {
+		account := item.Get.Responses.Status(200).Value.Content.Get("application/json").Schema.Value.Items.Value.Properties["account"].Value
+		account.AnyOf, account.AllOf = account.AllOf, nil
+	}
 	// Parameters that may hold slashes do not match a plain template.
 	for path, item := range doc.Paths.Map() {
 		renamed := path
@@ -170,6 +175,7 @@ func (d *description) check(r *http.Request, path string, body []byte, rec *reco
 		return fmt.Errorf("no such operation: %w", err)
 	}
 	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true, IncludeResponseStatus: true}
+	options.WithCustomSchemaErrorFunc(brief)
 	request := &openapi3filter.RequestValidationInput{Request: inner, PathParams: params, Route: route, Options: options}
 	if rec.status < 400 && !requestAllowed(route.Path, body) {
 		inner.Body = io.NopCloser(bytes.NewReader(body))
@@ -179,6 +185,15 @@ func (d *description) check(r *http.Request, path string, body []byte, rec *reco
 		}
 	}
 	return checkAnswer(request, rec)
+}
+
+// brief leaves out the schema and the value, which fill the screen.
+func brief(err *openapi3.SchemaError) string {
+	text := "/" + strings.Join(err.JSONPointer(), "/") + ": " + err.Reason
+	if err.Origin != nil {
+		text += " (" + err.Origin.Error() + ")"
+	}
+	return text
 }
 
 // requestAllowed lists requests that GitHub accepts although the description
@@ -270,5 +285,5 @@ func (d *description) checkWebhook(event string, body []byte) error {
 		return fmt.Errorf("no schema for %s", name)
 	}
 	media := item.Post.RequestBody.Value.Content.Get("application/json")
-	return media.Schema.Value.VisitJSON(payload, openapi3.MultiErrors(), openapi3.VisitAsRequest())
+	return media.Schema.Value.VisitJSON(payload, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.SetSchemaErrorMessageCustomizer(brief))
 }

@@ -122,7 +122,8 @@ func (a *App) Close() {
 	}
 }
 
-// Evict forgets the tokens and limits of an installation that was deleted, suspended or given other permissions.
+// Evict forgets the tokens of an installation that was deleted, suspended or given other permissions. Its limits
+// stay: GitHub keeps counting.
 func (a *App) Evict(installationID int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -131,7 +132,6 @@ func (a *App) Evict(installationID int64) {
 			delete(a.clients, key)
 		}
 	}
-	delete(a.limiters, installationID)
 }
 
 // limiter returns the one limiter of an installation, whose clients share its budgets.

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -45,7 +46,7 @@ func (r *Repository) Commit(ctx context.Context, req gitops.CommitRequest) (gito
 	}
 	for _, f := range files {
 		if !f.Delete {
-			r.app.cache.Put(blobOID(f.Data, req.ExpectedHead), f.Data)
+			r.app.cache.Put(blobOID(f.Data, req.ExpectedHead), bytes.Clone(f.Data))
 		}
 	}
 	return made, nil

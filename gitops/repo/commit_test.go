@@ -203,8 +203,10 @@ func TestCommitWithALostAnswerIsUnknown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			both(t, func(t *testing.T, s *site, files []gitops.FileChange) {
+				s.uncheck()
 				r := s.open(Options{})
 				snap := s.observe(r)
+				f := f
 				f.Route = oneCommit
 				if files[0].Mode == "100755" {
 					f.Route = oneMove

@@ -162,7 +162,7 @@ func TestObserveCarriesModesAndOddContents(t *testing.T) {
 	}
 	s := newSite(t, nil, gitFolder(t, files))
 	for name, opts := range map[string]Options{"contents": {}, "entries": {ExpectedFiles: 500}, "tree": {Deep: true}} {
-		s.app = s.newApp(s.URL())
+		s.app = s.newApp(s.url())
 		snap := s.observe(s.open(opts))
 		modes := map[string]string{}
 		for _, e := range snap.Entries {
@@ -331,7 +331,7 @@ func TestObserveAfterRename(t *testing.T) {
 	// Somebody makes another repository of the old name: the id decides.
 	must(t, s.CreateRepository(githubtest.SeedRepo{Owner: "acme", Name: "other", Private: true, Files: map[string]string{testDir + "/a.yaml": "other\n"}}))
 	must(t, s.Rename("acme/other", testRepo))
-	s.app = s.newApp(s.URL())
+	s.app = s.newApp(s.url())
 	if r, err = s.app.Open(ref, Options{Branch: "main", Directory: testDir}); err != nil {
 		t.Fatal(err)
 	}

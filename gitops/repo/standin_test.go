@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/hnp-sync/hnp-sync/gitops"
 	"github.com/hnp-sync/hnp-sync/gitops/githubtest"
+	"github.com/hnp-sync/hnp-sync/gitops/githubtest/contract"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,7 +52,10 @@ type site struct {
 	t    *testing.T
 	app  *App
 	hook *recorder
+	http *httptest.Server
 }
+
+func (s *site) url() string { return s.http.URL }
 
 // recorder keeps what the App reported and how long it wanted to sleep. Its Sleep returns at once.
 type recorder struct {
@@ -96,13 +101,12 @@ func newSite(t *testing.T, files map[string]string, from string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	s := &site{Server: server, t: t, hook: &recorder{}}
-	s.app = s.newApp(s.URL())
+	// Every request and answer is held to GitHub's descriptions, every query to its schema.
+	s := &site{Server: server, t: t, hook: &recorder{}, http: httptest.NewServer(contract.Wrap(t, server.Handler()))}
+	s.app = s.newApp(s.url())
 	t.Cleanup(func() {
 		s.app.Close()
+		s.http.Close()
 		if unknown := server.UnknownRoutes(); len(unknown) > 0 {
 			t.Errorf("the stand-in does not know %v", unknown)
 		}
@@ -112,6 +116,14 @@ func newSite(t *testing.T, files map[string]string, from string) *site {
 	})
 	s.ResetStats()
 	return s
+}
+
+// uncheck takes the contract check away, for faults that answer nonsense.
+func (s *site) uncheck() {
+	s.t.Helper()
+	plain := httptest.NewServer(s.Handler())
+	s.t.Cleanup(plain.Close)
+	s.app = s.newApp(plain.URL)
 }
 
 func (s *site) newApp(base string) *App {
@@ -199,7 +211,7 @@ func (s *site) observe(r *Repository) *gitops.GitSnapshot {
 // admin calls the stand-in's REST API as a person.
 func (s *site) admin(method, path, body string) {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), method, s.URL()+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url()+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -166,6 +166,22 @@ func (tx *tx) rollback() {
 // errors, the change row, the event.
 func (tx *tx) save(c *candidate) (*row, *apiError) {
 	s, m, r := tx.s, c.m, c.row
+	raw := map[string]any{}
+	for i := range m.fields {
+		f := &m.fields[i]
+		if f.kind != kindJSON && f.kind != kindCustomData {
+			continue
+		}
+		// PostgreSQL refuses such a literal while parsing the statement, before
+		// the sequence is asked for an id.
+		v := r.vals[f.name]
+		stored, err := jsonb(v)
+		if err != nil {
+			return nil, &apiError{status: 500, exception: "DataError", text: dataErrorText(err, m, r)}
+		}
+		raw[f.name] = v
+		r.vals[f.name] = stored
+	}
 	action := "update"
 	var pre *object
 	if c.old == nil {
@@ -183,25 +199,11 @@ func (tx *tx) save(c *candidate) (*row, *apiError) {
 		webhookPre = s.takeSnapshot(m, c.old, nil, true)
 	}
 	r.updated = s.now()
-	raw := map[string]any{}
-	for i := range m.fields {
-		f := &m.fields[i]
-		if f.kind != kindJSON && f.kind != kindCustomData {
-			continue
-		}
-		v := r.vals[f.name]
-		stored, err := jsonb(v)
-		if err != nil {
-			return nil, &apiError{status: 500, exception: "DataError", text: dataErrorText(err, m, r)}
-		}
-		raw[f.name] = v
-		r.vals[f.name] = stored
-		if stored == nil && m.resource {
-			return nil, &apiError{status: 500, exception: "IntegrityError", text: "null value in column \"" + f.name + "\" of relation \"netbox_hedgehog_" + m.name +
+	if m.resource {
+		if r.vals["spec"] == nil {
+			return nil, &apiError{status: 500, exception: "IntegrityError", text: "null value in column \"spec\" of relation \"netbox_hedgehog_" + m.name +
 				"\" violates not-null constraint\nDETAIL:  Failing row contains (" + itoa(r.id) + ", " + r.str("name") + ", " + r.str("namespace") + ", null)."}
 		}
-	}
-	if m.resource {
 		k := keyOf(r)
 		if other := s.db.find(m, k); other != nil && other.id != r.id {
 			return nil, &apiError{status: 500, exception: "IntegrityError", text: "duplicate key value violates unique constraint \"" + m.constraint +
@@ -261,6 +263,7 @@ func (tx *tx) remove(m *model, r *row, message string) *apiError {
 const maxMessage = 200
 
 func (tx *tx) log(m *model, action string, r *row, message string, pre, post *object) *apiError {
+	id := tx.next(changesType)
 	if utf8.RuneCountInString(message) > maxMessage {
 		return &apiError{status: 500, exception: "DataError", text: "value too long for type character varying(200)"}
 	}
@@ -274,7 +277,7 @@ func (tx *tx) log(m *model, action string, r *row, message string, pre, post *ob
 		}
 		return v
 	}
-	c := &change{id: tx.next("core.objectchange"), time: tx.s.now(), userID: tx.rq.user.id, userName: tx.rq.user.name, requestID: tx.rq.id,
+	c := &change{id: id, time: tx.s.now(), userID: tx.rq.user.id, userName: tx.rq.user.name, requestID: tx.rq.id,
 		action: action, typeName: m.typeName(), objectID: r.id, repr: tx.s.displayOf(m, r), message: message, pre: toStored(pre), post: toStored(post)}
 	tx.s.db.changes = append(tx.s.db.changes, c)
 	tx.undo = append(tx.undo, func() { tx.s.db.changes = tx.s.db.changes[:len(tx.s.db.changes)-1] })

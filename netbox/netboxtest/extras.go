@@ -15,8 +15,9 @@ var (
 var eventTypes = []choice{{"object_created", "Object created"}, {"object_updated", "Object updated"}, {"object_deleted", "Object deleted"},
 	{"job_started", "Job started"}, {"job_completed", "Job completed"}, {"job_failed", "Job failed"}, {"job_errored", "Job errored"}}
 
-func constant(v any) func(*Server, reprContext, *model, *row) (any, *apiError) {
-	return func(*Server, reprContext, *model, *row) (any, *apiError) { return v, nil }
+// fixed is a column this server does not vary.
+func fixed(name string, v any) field {
+	return field{name: name, column: true, def: v, get: func(*Server, reprContext, *model, *row) (any, *apiError) { return v, nil }}
 }
 
 func header() []field {
@@ -26,7 +27,7 @@ func header() []field {
 // extrasModels are the parts of NetBox itself that the App sets up or writes to.
 func extrasModels() []*model {
 	brief := []string{"id", "url", "display", "name", "description"}
-	webhook := &model{app: "extras", name: "webhook", objectName: "Webhook", verbose: "webhook", plural: "webhooks", appVerbose: "Extras", typeID: 130,
+	webhook := &model{app: "extras", name: "webhook", objectName: "Webhook", verbose: "webhook", plural: "webhooks", appVerbose: "Extras", typeID: 2,
 		route: "/api/extras/webhooks/", page: "/extras/webhooks/", ordering: "name", brief: brief, filters: []string{"id", "name", "q"},
 		fields: append(header(),
 			field{name: "name", kind: kindChar, required: true, max: 150, unique: true},
@@ -41,7 +42,7 @@ func extrasModels() []*model {
 			field{name: "ca_file_path", kind: kindChar, null: true, max: 4096},
 			field{name: "timeout", kind: kindInt, null: true},
 			field{name: "custom_fields", kind: kindCustom},
-			field{name: "owner", get: constant(nil)},
+			fixed("owner", nil),
 			field{name: "tags", kind: kindTags},
 			field{name: "created"}, field{name: "last_updated"}),
 		// NetBox's Webhook has a generic relation to its rules, so they go with it.
@@ -62,18 +63,19 @@ func extrasModels() []*model {
 			field{name: "object_types", kind: kindTypes, required: true},
 			field{name: "name", kind: kindChar, required: true, max: 150, unique: true},
 			field{name: "enabled", kind: kindBool, def: true},
-			field{name: "event_types", kind: kindStrings, required: true, choices: eventTypes},
+			field{name: "event_types", kind: kindStrings, required: true, array: true, choices: eventTypes},
 			field{name: "conditions", kind: kindJSON, null: true, blank: true},
 			field{name: "action_type", kind: kindChoice, labelled: true, required: true, choices: []choice{{"webhook", "Webhook"}}},
 			field{name: "action_object_type", kind: kindContentType, required: true},
 			field{name: "action_object_id", kind: kindInt, null: true},
 			field{name: "action_object", get: actionObject},
-			field{name: "action_is_available", get: constant(true)},
+			field{name: "action_is_available", get: func(*Server, reprContext, *model, *row) (any, *apiError) { return true, nil }},
 			field{name: "description", kind: kindChar, blank: true, max: 200, def: ""},
 			field{name: "custom_fields", kind: kindCustom},
-			field{name: "owner", get: constant(nil)},
+			fixed("owner", nil),
 			field{name: "tags", kind: kindTags},
-			field{name: "created"}, field{name: "last_updated"}),
+			field{name: "created"}, field{name: "last_updated"},
+			field{name: "action_data", secret: true, column: true}, field{name: "comments", secret: true, column: true, def: ""}),
 		check: checkEventRule}
 	tag := &model{app: "extras", name: "tag", objectName: "Tag", verbose: "tag", plural: "tags", appVerbose: "Extras", typeID: 121,
 		route: "/api/extras/tags/", page: "/extras/tags/", ordering: "name", brief: []string{"id", "url", "display", "name", "slug", "color", "description"},
@@ -94,15 +96,15 @@ func extrasModels() []*model {
 		fields: append(header(),
 			field{name: "name", kind: kindChar, required: true, max: 100, unique: true},
 			field{name: "description", kind: kindChar, blank: true, max: 200, def: ""},
-			field{name: "base_choices", get: constant(nil)},
-			field{name: "extra_choices", kind: kindJSON, required: true},
-			field{name: "choice_colors", get: constant(newObject())},
+			fixed("base_choices", nil),
+			field{name: "extra_choices", kind: kindJSON, required: true, array: true},
+			fixed("choice_colors", newObject()),
 			field{name: "order_alphabetically", kind: kindBool, def: false},
 			field{name: "choices_count", get: func(_ *Server, _ reprContext, _ *model, r *row) (any, *apiError) {
 				list, _ := r.vals["extra_choices"].([]any)
 				return int64(len(list)), nil
 			}},
-			field{name: "owner", get: constant(nil)},
+			fixed("owner", nil),
 			field{name: "created"}, field{name: "last_updated"}),
 		check: checkChoiceSet}
 	return []*model{webhook, rule, tag, set, customFieldModel(brief), journalModel()}
@@ -212,7 +214,7 @@ func customFieldModel(brief []string) *model {
 		fields: append(header(),
 			field{name: "object_types", kind: kindTypes, required: true},
 			field{name: "type", kind: kindChoice, labelled: true, required: true, choices: customTypes},
-			field{name: "related_object_type", get: constant(nil)},
+			fixed("related_object_type", nil),
 			field{name: "data_type", get: func(_ *Server, _ reprContext, _ *model, r *row) (any, *apiError) {
 				if t, ok := customDataTypes[r.str("type")]; ok {
 					return t, nil
@@ -232,15 +234,15 @@ func customFieldModel(brief []string) *model {
 			field{name: "is_cloneable", kind: kindBool, def: false},
 			field{name: "nulls_first", kind: kindBool, def: true},
 			field{name: "default", kind: kindJSON, null: true, blank: true},
-			field{name: "related_object_filter", get: constant(nil)},
+			fixed("related_object_filter", nil),
 			field{name: "weight", kind: kindInt, def: int64(100)},
-			field{name: "validation_minimum", get: constant(nil)},
-			field{name: "validation_maximum", get: constant(nil)},
-			field{name: "validation_regex", get: constant("")},
-			field{name: "validation_schema", get: constant(nil)},
+			fixed("validation_minimum", nil),
+			fixed("validation_maximum", nil),
+			fixed("validation_regex", ""),
+			fixed("validation_schema", nil),
 			field{name: "choice_set", kind: kindFK, target: "extras.customfieldchoiceset", null: true},
 			field{name: "status", kind: kindChoice, labelled: true, def: "active", choices: []choice{{"active", "Active"}}},
-			field{name: "owner", get: constant(nil)},
+			fixed("owner", nil),
 			field{name: "comments", kind: kindText, blank: true, def: ""},
 			field{name: "created"}, field{name: "last_updated"})}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,9 +38,10 @@ func (c *tickingClock) Now() time.Time {
 
 type server struct {
 	*netboxtest.Server
-	t     *testing.T
-	url   string
-	token string
+	t      *testing.T
+	url    string
+	token  string
+	client *http.Client
 }
 
 func adminSeed() *netboxtest.Seed {
@@ -60,13 +62,16 @@ func start(t *testing.T, o netboxtest.Options) *server {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(s.Handler())
+	tr := &http.Transport{}
 	t.Cleanup(func() {
+		tr.CloseIdleConnections()
 		web.Close()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &server{Server: s, t: t, url: web.URL, token: adminToken}
+	return &server{Server: s, t: t, url: web.URL, token: adminToken, client: &http.Client{Transport: tr,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 type answer struct {
@@ -105,9 +110,7 @@ func (s *server) try(method, path, body string, headers ...string) (answer, erro
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	tr := &http.Transport{DisableKeepAlives: true}
-	client := &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
@@ -155,3 +158,5 @@ const (
 	externals = "/api/plugins/hedgehog/externals/"
 	omit      = "?omit=display_url"
 )
+
+func itoa(n int) string { return strconv.Itoa(n) }

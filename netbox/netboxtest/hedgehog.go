@@ -44,6 +44,9 @@ func hedgehogModels() []*model {
 		}
 		if k.page {
 			m.page = "/plugins/hedgehog/" + k.route + "/"
+			if k.name == "ipv4namespace" {
+				m.page = "/plugins/hedgehog/ipv4namespaces/" // the GUI spells it without the hyphen
+			}
 		}
 		m.display = func(s *Server, r *row) string {
 			fabric := "None"

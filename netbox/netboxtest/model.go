@@ -30,11 +30,10 @@ type model struct {
 	constraint string   // name of UNIQUE(fabric, namespace, name)
 	readOnly   bool     // GET only
 	noETag     bool
-	noChanges  bool                            // no change log, no events
-	display    func(s *Server, r *row) string  // __str__
-	check      func(s *Server, c *candidate)   // Model.clean
-	onDelete   func(tx *tx, r *row) *apiError  // cascades
-	snapshot   func(s *Server, r *row) *object // for change rows, when it differs
+	noChanges  bool                           // no change log, no events
+	display    func(s *Server, r *row) string // __str__
+	check      func(s *Server, c *candidate)  // Model.clean
+	onDelete   func(tx *tx, r *row) *apiError // cascades
 }
 
 func (m *model) typeName() string { return m.app + "." + m.name }
@@ -83,7 +82,9 @@ type field struct {
 	labelled bool   // choices are read as {"value","label"}
 	target   string // model of a reference
 	unique   bool
-	secret   bool // write-only
+	secret   bool // not in answers
+	column   bool // a computed field that is a column all the same
+	array    bool // a PostgreSQL array, which snapshots show as text
 	// valid returns a message for a value that Model.full_clean refuses.
 	valid func(v any) []string
 	// get computes the REST value; nil means the stored one.
@@ -289,26 +290,20 @@ func (s *Server) displayOf(m *model, r *row) string {
 // takeSnapshot is the raw form of a row in change rows and in webhooks. The
 // latter also carry created.
 func (s *Server) takeSnapshot(m *model, r *row, raw map[string]any, webhook bool) *object {
-	if m.snapshot != nil && !webhook {
-		return m.snapshot(s, r)
-	}
 	out := newObject()
 	if webhook {
 		out.set("created", snapshotTime(r.created))
 	}
 	for i := range m.fields {
 		f := &m.fields[i]
-		if f.kind == kindRead || f.kind == kindTags || f.kind == kindCustom || f.kind == kindCustomData {
+		if f.kind == kindRead && !f.column || f.kind == kindTags || f.kind == kindCustom || f.kind == kindCustomData {
 			continue
 		}
 		v := r.vals[f.name]
 		if x, ok := raw[f.name]; ok {
 			v = x
 		}
-		if t, ok := v.(time.Time); ok {
-			v = snapshotTime(t)
-		}
-		out.set(f.name, v)
+		out.set(f.name, s.snapshotValue(f, v))
 	}
 	if m.field("custom_fields") != nil {
 		v := r.vals["custom_field_data"]
@@ -328,4 +323,37 @@ func (s *Server) takeSnapshot(m *model, r *row, raw map[string]any, webhook bool
 		out.set("tags", names)
 	}
 	return out
+}
+
+// snapshotValue is a column as Django's JSON serialiser writes it.
+func (s *Server) snapshotValue(f *field, v any) any {
+	list, _ := v.([]any)
+	switch {
+	case f.array && list != nil:
+		parts := []any{}
+		for _, x := range list {
+			if text, ok := x.(string); ok {
+				parts = append(parts, text)
+			} else {
+				parts = append(parts, string(encodeJSON(x, pythonic)))
+			}
+		}
+		return string(encodeJSON(parts, pythonic))
+	case f.kind == kindTypes:
+		ids := []any{}
+		for _, x := range list {
+			if name, ok := x.(string); ok && s.models[name] != nil {
+				ids = append(ids, s.models[name].typeID)
+			}
+		}
+		return ids
+	case f.kind == kindContentType:
+		if name, ok := v.(string); ok && s.models[name] != nil {
+			return s.models[name].typeID
+		}
+	}
+	if t, ok := v.(time.Time); ok {
+		return snapshotTime(t)
+	}
+	return v
 }

@@ -16,6 +16,7 @@ type request struct {
 	method   string
 	path     string
 	query    url.Values
+	rawQuery string
 	header   http.Header
 	base     string // http://host
 	body     []byte
@@ -159,8 +160,8 @@ func (s *Server) serve(rq *request) *response {
 	switch rq.route.kind {
 	case "redirect":
 		to := rq.path + "/"
-		if q := rq.query; len(q) > 0 {
-			to += "?" + rq.rawQuery()
+		if rq.rawQuery != "" {
+			to += "?" + rq.rawQuery
 		}
 		return &response{status: http.StatusMovedPermanently, ctype: "text/html; charset=utf-8", location: to, anonymous: true}
 	case "missing":
@@ -187,11 +188,11 @@ func (s *Server) serve(rq *request) *response {
 	case apiErr != nil:
 		return s.errorResponse(apiErr, allow)
 	}
-	resp.allow = allow
+	if !resp.anonymous {
+		resp.allow = allow
+	}
 	return resp
 }
-
-func (rq *request) rawQuery() string { return rq.query.Encode() }
 
 // unknown is the stand-in's own answer to what it does not model.
 func (s *Server) unknown(rq *request) *response {

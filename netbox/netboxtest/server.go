@@ -253,7 +253,7 @@ func (s *Server) hold(f *Fault) {
 }
 
 func (s *Server) readRequest(r *http.Request) (*request, string) {
-	rq := &request{id: newUUID(), method: r.Method, path: r.URL.Path, header: r.Header, base: "http://" + r.Host}
+	rq := &request{id: newUUID(), method: r.Method, path: r.URL.Path, rawQuery: r.URL.RawQuery, header: r.Header, base: "http://" + r.Host}
 	// As in Django, a query that is half broken is read as far as it goes.
 	rq.query, _ = url.ParseQuery(r.URL.RawQuery)
 	limit := int64(maxBody)

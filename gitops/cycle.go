@@ -484,9 +484,9 @@ func (r *run) settleNetBox(ctx context.Context) error {
 				continue
 			}
 			u.DropIntents = []string{i.ID}
-		case at == nil:
-			u.DropIntents = []string{i.ID} // a write to an object that is gone cannot land
-		case at.LastUpdated != i.LastUpdated:
+		case at == nil || at.LastUpdated != i.LastUpdated:
+			// A write to an object that is gone, or no longer what it was, cannot land any more. Without the change
+			// log nothing tells whether it had landed before that.
 			if r.caps.ChangeLog {
 				u.DropIntents = []string{i.ID}
 				break
@@ -740,7 +740,7 @@ func earlier(a, b string) bool {
 func (r *run) publish(ctx context.Context) error {
 	pl := r.plan
 	u := &Update{PutResources: pl.adopt, DropResources: pl.drop, Waiting: &pl.Waiting, Undos: &pl.undos,
-		PutDropped: pl.dropped, PutOverwritten: pl.shown, DropDropped: pl.mootDropped, DropOverwritten: pl.moot, DropDecisions: pl.spent}
+		PutDropped: pl.dropped, DropDropped: pl.mootDropped, DropOverwritten: pl.moot, DropDecisions: pl.spent}
 	r.result.Again = r.result.Again || pl.more
 	r.numberConflicts(u)
 	r.voidDecisions(u)
@@ -756,7 +756,7 @@ func (r *run) publish(ctx context.Context) error {
 		u.EndPause = true
 	}
 	for _, i := range r.state.Intents {
-		if i.Undecidable && pl.compared[i.Key.Kind] && !pl.hasConflict(i.Key, UnknownOutcome) {
+		if i.Undecidable && pl.joined[i.Key] && !pl.hasConflict(i.Key, UnknownOutcome) {
 			u.DropIntents = append(u.DropIntents, i.ID)
 		}
 	}
@@ -1058,7 +1058,7 @@ func (r *run) answered(ctx context.Context, actions []*Action, intents []*Intent
 				u.DropRefusals = append(u.DropRefusals, a.Key)
 			}
 			r.recordChange(a)
-			if r.caps.ChangeLog && a.Op != OpCreate && a.Op != OpDelete {
+			if r.caps.ChangeLog && a.Op != OpCreate {
 				c := *i
 				c.Answered, c.RequestID = true, res.RequestID
 				u.PutIntents = append(u.PutIntents, &c)

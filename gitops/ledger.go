@@ -173,6 +173,8 @@ type PathChange struct {
 	To       any    `json:"to,omitempty"`
 	FromNone bool   `json:"from_absent,omitempty"`
 	ToNone   bool   `json:"to_absent,omitempty"`
+	// Detached: the other side does not hold the value; base stays as it is when the write landed.
+	Detached bool `json:"detached,omitempty"`
 }
 
 // ConflictCode as INTERFACES lists them.
@@ -298,10 +300,8 @@ type Overwritten struct {
 	Path  string
 	Value any
 	None  bool
-	// Wrote is the hash of what stands there instead: once Shown, the conflict ends when the path moves away from it.
+	// Wrote is the hash of what was written instead. The conflict ends by a decision, or when the value is back.
 	Wrote string
-	// Shown is true once a plan has published the conflict: who edits the path from then on could see it.
-	Shown bool
 	At    time.Time
 }
 

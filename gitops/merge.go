@@ -17,6 +17,8 @@ type flow struct {
 	decision string
 	// why is the reason shown with the action.
 	why string
+	// detached flows write a value that the other side does not hold: base stays as it is.
+	detached bool
 }
 
 // agreed is a path at which both observations of this cycle hold the same value: base becomes the pair.
@@ -50,7 +52,7 @@ type merger struct {
 	// dropped tells that Git's value is an old one that a rewritten history brought back (ENGINE 13).
 	dropped func(p Path, git any) bool
 	// held gives a reason for which a path must not flow although only one side changed (fight, unknown outcome).
-	held func(p Path, git, netbox any) (ConflictCode, string)
+	held func(p Path) (ConflictCode, string)
 	// prefer decides first-contact conflicts when the configuration says so (ENGINE 14); empty otherwise.
 	prefer Side
 
@@ -293,7 +295,7 @@ func (m *merger) leaf(p Path, bG, bN, g, n any, first bool) {
 		clash(DriftCode, "changed in Git, and the direction is gui_to_git")
 	case gitSame || netboxSame:
 		if m.held != nil {
-			if code, message := m.held(p, g, n); code != "" {
+			if code, message := m.held(p); code != "" {
 				clash(code, message)
 				return
 			}

@@ -48,9 +48,9 @@ type Plan struct {
 	dropped     []*Dropped      // newly found paths of a rewritten history
 	mootDropped []string        // ids of Dropped records whose value moved on
 	moot        []string        // ids of Overwritten records that no longer hold
-	shown       []*Overwritten  // records that become visible with this plan
 	more        bool            // another plan is needed once this one is carried out
 	spent       []string        // decisions that need no write
+	joined      map[Key]bool    // resources that both sides hold and whose paths were compared
 	used        map[string]bool // approvals whose actions are in Actions
 	approved    map[string]bool // fingerprints of actions that run by approval
 	paths       map[Key]string  // where a resource stands in Git after the commit
@@ -104,7 +104,7 @@ type planner struct {
 func MakePlan(in *Input) *Plan {
 	p := &planner{in: in, plan: &Plan{
 		compared: map[string]bool{}, states: map[Key]string{}, used: map[string]bool{},
-		approved: map[string]bool{}, paths: map[Key]string{},
+		approved: map[string]bool{}, joined: map[Key]bool{}, paths: map[Key]string{},
 	}}
 	p.plan.Diagnostics = append(p.plan.Diagnostics, in.Git.Diagnostics...)
 	p.plan.undos = p.recentUndos()
@@ -114,6 +114,7 @@ func MakePlan(in *Input) *Plan {
 	for _, pr := range p.pairs() {
 		p.resource(pr)
 	}
+	p.overwrittenDeletes()
 	p.mootRecords()
 	p.plan.Pause = p.pairingPause()
 	p.plan.planFiles(in)
@@ -300,7 +301,7 @@ func (p *planner) resource(pr pair) {
 	case pr.git != nil:
 		p.onlyInGit(pr, false)
 	default:
-		p.onlyInNetBox(pr)
+		p.onlyInNetBox(pr, false)
 	}
 }
 
@@ -325,6 +326,7 @@ func (p *planner) merged(pr pair) {
 	in := p.in
 	k := pr.key
 	kind := p.kind(k)
+	p.plan.joined[k] = true
 	g, n := pr.git.Body, in.NetBox.Bodies[pr.netbox]
 	m := &merger{kind: kind, first: pr.base == nil}
 	bG, bN := manifests.Object(nil), manifests.Object(nil)
@@ -579,7 +581,9 @@ func (p *planner) writeMerged(pr pair, m *merger, rename Side) {
 				continue
 			}
 			body = withPath(m.kind, body, f.path, f.to1)
-			paths = append(paths, pathChange(f.path, f.from, f.to1))
+			c := pathChange(f.path, f.from, f.to1)
+			c.Detached = f.detached
+			paths = append(paths, c)
 			reasons[f.why] = true
 			columns[columnOf(f.path)] = true
 			if f.decision != "" {
@@ -703,7 +707,7 @@ func (p *planner) onlyInGit(pr pair, decided bool) {
 }
 
 // onlyInNetBox creates in Git, unless the name may still be hidden in an unreadable file (ENGINE 10).
-func (p *planner) onlyInNetBox(pr pair) {
+func (p *planner) onlyInNetBox(pr pair, decided bool) {
 	k := pr.key
 	if len(p.in.NetBox.ByKey[k]) == 0 {
 		return
@@ -711,6 +715,10 @@ func (p *planner) onlyInNetBox(pr pair) {
 	dir := p.wholeDirection(k, pr.netbox)
 	if dir == GitToGUI || dir == Disabled {
 		p.existence(pr, DriftCode, "only in NetBox, and the direction is "+string(dir))
+		return
+	}
+	if p.lostCreate(k) && !decided {
+		p.existenceDecided(pr, UnknownOutcome, "creating it in NetBox from Git got no answer, and Git no longer holds it; without the change log nothing tells what happened since")
 		return
 	}
 	if path, ok := p.in.Git.Moved[k]; ok && placeOf(p.in.Fabric, path) == placeUnmanaged {

@@ -197,7 +197,7 @@ func (p *planner) fighting(k Key, at string) bool {
 
 // heldPaths gives the reasons for which a one-sided change does not flow: a fight, or an earlier write whose outcome
 // nobody can tell. It also notices writes of ours that were undone.
-func (p *planner) heldPaths(pr pair, kind manifests.Kind) func(Path, any, any) (ConflictCode, string) {
+func (p *planner) heldPaths(pr pair, kind manifests.Kind) func(Path) (ConflictCode, string) {
 	if pr.base == nil {
 		return nil
 	}
@@ -216,7 +216,7 @@ func (p *planner) heldPaths(pr pair, kind manifests.Kind) func(Path, any, any) (
 			p.undone = append(p.undone, undoneWrite{pr.key, w.Path, w.Side})
 		}
 	}
-	return func(at Path, git, netbox any) (ConflictCode, string) {
+	return func(at Path) (ConflictCode, string) {
 		text := at.String()
 		count := 0
 		for _, u := range p.plan.undos {
@@ -231,19 +231,12 @@ func (p *planner) heldPaths(pr pair, kind manifests.Kind) func(Path, any, any) (
 			if !i.Undecidable || i.Key != pr.key {
 				continue
 			}
+			// Base is either the value before or the one after that write, and nothing tells which: whatever flows
+			// under the one is a conflict under the other.
 			for _, c := range i.Paths {
-				target, source := netbox, git
-				if i.Side == SideGit {
-					target, source = git, netbox
-				}
-				was, wanted, ok := c.below(kind, at)
-				if !ok {
-					continue
-				}
-				t, s := hashOf(kind, at, target), hashOf(kind, at, source)
-				from, to := hashOf(kind, at, was), hashOf(kind, at, wanted)
-				if t == from && s == to || t == to && s == from {
-					return UnknownOutcome, "an earlier write of this value got no answer, and nothing tells whether it was carried out and undone since"
+				p, err := ParsePath(c.Path)
+				if n := min(len(p), len(at)); err == nil && samePath(p[:n], at[:n]) {
+					return UnknownOutcome, "an earlier write of this value got no answer, and nothing tells whether it was carried out and changed since"
 				}
 			}
 		}
@@ -263,15 +256,6 @@ func (c PathChange) to() any {
 		return none
 	}
 	return c.To
-}
-
-// below gives the values before and after at a path at or below the change's.
-func (c PathChange) below(kind manifests.Kind, at Path) (from, to any, ok bool) {
-	p, err := ParsePath(c.Path)
-	if err != nil || len(p) > len(at) || !samePath(p, at[:len(p)]) {
-		return nil, nil, false
-	}
-	return lookup(kind, withPath(kind, map[string]any{}, p, c.from()), at), lookup(kind, withPath(kind, map[string]any{}, p, c.to()), at), true
 }
 
 type undoneWrite struct {
@@ -317,27 +301,22 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 		if o.None {
 			value = none
 		}
-		if same(kind, at, n, value) || o.Shown && hashOf(kind, at, n) != o.Wrote {
-			// The value is back, or somebody who could see the conflict moved on.
-			p.plan.moot = append(p.plan.moot, id)
+		if same(kind, at, n, value) {
+			p.plan.moot = append(p.plan.moot, id) // the value is back
 			continue
 		}
 		if !same(kind, at, g, n) || m.touches(at) {
-			p.plan.more = p.plan.more || !o.Shown // another change of the path comes first
+			p.plan.more = p.plan.more || m.touches(at) // the other change of the path comes first
 			continue
-		}
-		if !o.Shown {
-			shown := *o
-			shown.Shown, shown.Wrote = true, hashOf(kind, at, n)
-			p.plan.shown = append(p.plan.shown, &shown)
 		}
 		if m.decision != nil {
 			switch side, decision := m.decision(at, n, g, value); {
 			case decision == "":
 			case side == SideNetBox:
-				out = append(out,
-					flow{path: at, to: SideNetBox, from: n, to1: value, decision: decision, why: "decided: bring the overwritten value back"},
-					flow{path: at, to: SideGit, from: g, to1: forGit(value), decision: decision, why: "decided: bring the overwritten value back"})
+				// Only NetBox is written, and base stays: Git follows as with any edit in NetBox.
+				out = append(out, flow{path: at, to: SideNetBox, from: n, to1: value, decision: decision, detached: true,
+					why: "decided: bring the overwritten value back"})
+				p.plan.more = true
 				continue
 			default:
 				p.plan.moot = append(p.plan.moot, id)
@@ -349,6 +328,62 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 			"a change in NetBox that left no trace was overwritten; its value is kept here"})
 	}
 	return out
+}
+
+// overwrittenDeletes shows objects that our delete removed although a writer without a trace had changed them: the
+// resource is gone on both sides, and its last value is kept for a person.
+func (p *planner) overwrittenDeletes() {
+	for _, id := range sortedIDs(p.in.State.Overwritten) {
+		o := p.in.State.Overwritten[id]
+		if !p.in.NetBox.Known[o.Key.Kind] {
+			continue
+		}
+		if o.Path != "" {
+			if p.in.Git.Resources[o.Key] == nil && len(p.in.NetBox.ByKey[o.Key]) == 0 && p.in.State.Resources[o.Key] == nil {
+				p.plan.moot = append(p.plan.moot, id) // the resource itself was deleted since
+			}
+			continue
+		}
+		if p.in.Git.Resources[o.Key] != nil || len(p.in.NetBox.ByKey[o.Key]) > 0 {
+			p.plan.moot = append(p.plan.moot, id) // somebody made it anew
+			continue
+		}
+		value, _ := o.Value.(map[string]any)
+		pr := pair{key: o.Key}
+		if look := p.decisions(o.Key, p.kind(o.Key)); look != nil {
+			switch side, decision := look(nil, none, none, any(value)); {
+			case decision == "":
+			case side == SideNetBox:
+				p.bringBack(o, value, decision)
+				continue
+			default:
+				p.plan.moot = append(p.plan.moot, id)
+				p.plan.spent = append(p.plan.spent, decision)
+				continue
+			}
+		}
+		p.conflict(pr, clash{nil, DeleteEdit, none, none, any(value), "deleted in Git while a change in NetBox that left no trace was made; its last value is kept here"})
+		p.plan.states[o.Key] = "conflict"
+	}
+}
+
+// bringBack makes the resource anew in NetBox; Git follows as for any new object.
+func (p *planner) bringBack(o *Overwritten, value manifests.Object, decision string) {
+	a := Action{Side: SideNetBox, Op: OpCreate, Key: o.Key, Reason: "decided: bring the deleted object back", body: value, source: nil,
+		columns: []string{"annotations", "labels", "name", "namespace", "spec"}, decisions: []string{decision},
+		Paths: []PathChange{{Path: "", FromNone: true, To: map[string]any(value)}}}
+	a.fingerprint = p.fingerprint(&a, pair{key: o.Key})
+	p.plan.Actions = append(p.plan.Actions, a)
+	p.plan.states[o.Key] = "pending"
+	p.plan.more = true
+}
+
+func sortedIDs[T any](m map[string]T) []string {
+	ids := make(map[string]bool, len(m))
+	for id := range m {
+		ids[id] = true
+	}
+	return sortedKeys(ids)
 }
 
 // strategy holds a resource back as a whole when the policy asks a person for everything changed on both sides
@@ -516,7 +551,7 @@ func (p *planner) existenceDecided(pr pair, code ConflictCode, message string) {
 			p.deleteInGit(pr, "decided: keep NetBox", id)
 			return
 		default:
-			p.onlyInNetBox(pair{key: pr.netbox.Key, netbox: pr.netbox})
+			p.onlyInNetBox(pair{key: pr.netbox.Key, netbox: pr.netbox}, true)
 			p.spendOnLast(pr.netbox.Key, id)
 			return
 		}

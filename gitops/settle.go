@@ -19,6 +19,9 @@ func (s *State) landed(i *Intent, netbox *NetBoxObject, now time.Time) *Update {
 		}
 		return u
 	}
+	if i.Op == OpCreate && i.Source == nil {
+		return u // only one side holds it yet
+	}
 	git, other := i.Source, comparableBody(i.Body)
 	if i.Side == SideGit {
 		git, other = comparableBody(i.Body), i.Source
@@ -31,7 +34,7 @@ func (s *State) landed(i *Intent, netbox *NetBoxObject, now time.Time) *Update {
 	}
 	var paths []string
 	for _, c := range i.Paths {
-		if c.Path != "metadata.name" && c.Path != "metadata.namespace" {
+		if c.Path != "metadata.name" && c.Path != "metadata.namespace" && !c.Detached {
 			paths = append(paths, c.Path)
 		}
 	}
@@ -85,7 +88,11 @@ func overwrittenBy(i *Intent, pre *NetBoxObject, now time.Time) []*Overwritten {
 	}
 	kind, _ := manifests.LookupKind(i.Key.Group, i.Key.Kind)
 	if i.Op == OpDelete {
-		return nil
+		last := comparableBody(pre.Body)
+		if same(kind, nil, any(map[string]any(i.Before)), any(map[string]any(last))) {
+			return nil
+		}
+		return []*Overwritten{{Key: i.Key, Value: map[string]any(last), Wrote: hashOf(kind, nil, none), At: now}}
 	}
 	sent := map[string]bool{}
 	for _, c := range i.Paths {

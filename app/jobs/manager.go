@@ -263,10 +263,11 @@ func (m *Manager) Unpaired() map[string][]NetBoxFabric {
 	return out
 }
 
-// Queue counts the jobs that wait or run.
+// Queue counts the jobs that wait or run. One that was put off to a later time (a limit, a repetition) is not counted:
+// it shows as what its fabric waits for.
 func (m *Manager) Queue(ctx context.Context) (int, error) {
 	res, err := m.client.JobList(ctx, river.NewJobListParams().First(1000).States(rivertype.JobStateAvailable,
-		rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateRetryable, rivertype.JobStatePending))
+		rivertype.JobStateRunning, rivertype.JobStateRetryable, rivertype.JobStatePending))
 	if err != nil {
 		return 0, fmt.Errorf("count jobs: %w", err)
 	}

@@ -44,6 +44,9 @@ type Configuration struct {
 type Connection interface {
 	// Fabrics lists all fabrics of the NetBox.
 	Fabrics(ctx context.Context) ([]NetBoxFabric, error)
+	// CreateFabric makes one with nothing but a name. After an error it may exist all the same;
+	// *gitops.PermissionError when NetBox refuses it for good.
+	CreateFabric(ctx context.Context, name string) (NetBoxFabric, error)
 	// Inventory is one of them.
 	Inventory(f store.Fabric) (gitops.Inventory, error)
 	// URL is NetBox's root, for links.

@@ -92,12 +92,16 @@ func (m *Manager) refreshRepository(ctx context.Context, id int64) error {
 		return m.endFabrics(ctx, r, log, "it has no .github/hnp-sync.yaml on its default branch")
 	}
 	entries, findings := m.ParseConfig(file.Path, file.Data)
-	if slices.ContainsFunc(findings, func(d manifests.Diagnostic) bool { return d.Severity == manifests.SeverityError }) {
+	if len(entries) == 0 && wrong(findings) {
 		// The last valid one stays in force: a typing error must not end a fabric's synchronisation.
 		logFindings(log, "configuration is wrong: the last valid one stays in force", findings)
 		return m.keepConfiguration(ctx, r, file.Blob, findings)
 	}
 	return m.pair(ctx, r, file, entries, allowed, findings, log)
+}
+
+func wrong(findings []manifests.Diagnostic) bool {
+	return slices.ContainsFunc(findings, func(d manifests.Diagnostic) bool { return d.Severity == manifests.SeverityError })
 }
 
 func configPath(c Configuration) string {
@@ -150,6 +154,15 @@ func (m *Manager) pair(ctx context.Context, r store.Repository, file Configurati
 	}
 	var want []store.Fabric
 	var keep []int64
+	if wrong(findings) {
+		// Some entries were left out for their errors. Which of the old fabrics they are cannot be told, so those that
+		// are named no more stay as they were instead of ending.
+		for _, f := range had {
+			if !slices.ContainsFunc(entries, func(e gitops.Fabric) bool { return e.NetBox == f.Connection && e.Name == f.Policy.Name }) {
+				keep = append(keep, f.ID)
+			}
+		}
+	}
 	var away error
 	lists := map[string][]NetBoxFabric{}
 	for _, e := range entries {
@@ -180,6 +193,21 @@ func (m *Manager) pair(ctx context.Context, r store.Repository, file Configurati
 			continue
 		}
 		i := slices.IndexFunc(list, func(n NetBoxFabric) bool { return n.Name == e.Name })
+		if i < 0 && e.Create && e.Mode != gitops.ModeObserve && !e.Paused {
+			made, err := conn.CreateFabric(ctx, e.Name)
+			if err != nil {
+				findings = append(findings, configFinding(file.Path, e.Line, CodeMissingFabric,
+					fmt.Sprintf("NetBox %q has no fabric %q, and it could not be created: %v", e.NetBox, e.Name, err), "add it at "+conn.URL()+"/plugins/hedgehog/fabrics/add/"))
+				var denied *gitops.PermissionError
+				if !errors.As(err, &denied) { // what NetBox refuses for good is not asked again every minute
+					away = errors.Join(away, fmt.Errorf("create fabric %s in NetBox %s: %w", e.Name, e.NetBox, err))
+				}
+				continue
+			}
+			log.Info("fabric created in NetBox", zap.String("netbox", e.NetBox), zap.String("name", e.Name))
+			list = append(list, made)
+			lists[e.NetBox], i = list, len(list)-1
+		}
 		if i < 0 {
 			findings = append(findings, configFinding(file.Path, e.Line, CodeMissingFabric,
 				fmt.Sprintf("NetBox %q has no fabric %q", e.NetBox, e.Name), "add it at "+conn.URL()+"/plugins/hedgehog/fabrics/add/, or correct the name"))

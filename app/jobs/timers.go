@@ -267,7 +267,7 @@ func (m *Manager) startFeed(ctx context.Context, inv gitops.Inventory, connectio
 	}
 	// FeedEnds looks at the whole log, Feed at the synchronised kinds only: the newest row may be of another kind, so
 	// its absence from what Feed answers means nothing.
-	m.feeds[connection] = &feed{from: newest.ID, rows: map[int64]time.Time{}}
+	m.feeds[connection] = &feed{from: newest.ID, rows: map[int64]time.Time{newest.ID: newest.Time}}
 	var again []store.Fabric
 	for _, f := range fabrics {
 		if m.memory.listedAny(f.ID) {

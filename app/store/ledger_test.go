@@ -95,97 +95,6 @@ func filled[T any](f *filler) *T {
 	return v
 }
 
-// apply is what a State must look like after an update was saved, written anew for the test.
-func apply(st *gitops.State, u *gitops.Update) {
-	set(&st.Head, u.Head)
-	set(&st.DirTree, u.DirTree)
-	set(&st.ConfigBlob, u.ConfigBlob)
-	set(&st.StaleSince, u.StaleSince)
-	set(&st.Contact, u.Contact)
-	set(&st.NextConflict, u.NextConflict)
-	set(&st.Cursor, u.Cursor)
-	set(&st.FullCompareAt, u.FullCompareAt)
-	set(&st.Deletes, u.Deletes)
-	set(&st.Undos, u.Undos)
-	set(&st.Opaque, u.Opaque)
-	set(&st.Direction, u.Direction)
-	set(&st.MarkerSeen, u.MarkerSeen)
-	if u.EndPause {
-		st.Pause = nil
-	}
-	if u.Pause != nil {
-		st.Pause = u.Pause
-	}
-	if u.Waiting != nil {
-		if st.Waiting = u.Waiting; len(u.Waiting.Actions) == 0 {
-			st.Waiting = nil
-		}
-	}
-	for _, k := range u.DropResources {
-		delete(st.Resources, k)
-	}
-	for _, r := range u.PutResources {
-		st.Resources[r.Key] = r
-	}
-	for _, id := range u.DropIntents {
-		delete(st.Intents, id)
-	}
-	for _, i := range u.PutIntents {
-		st.Intents[i.ID] = i
-	}
-	for _, c := range u.PutConflicts {
-		if delete(st.Conflicts, c.Number); c.Closed.IsZero() {
-			st.Conflicts[c.Number] = c
-		}
-	}
-	for _, id := range u.DropDecisions {
-		delete(st.Decisions, id)
-	}
-	for _, d := range u.PutDecisions {
-		st.Decisions[d.ID] = d
-	}
-	for _, h := range u.DropApprovals {
-		delete(st.Approvals, h)
-	}
-	for _, a := range u.PutApprovals {
-		st.Approvals[a.Hash] = a
-	}
-	for kind, seq := range u.DoneScope {
-		if st.Scope[kind] <= seq {
-			delete(st.Scope, kind)
-		}
-	}
-	for _, kind := range u.AddScope {
-		if _, ok := st.Scope[kind]; !ok {
-			st.Scope[kind] = 0
-		}
-	}
-	for _, k := range u.DropRefusals {
-		delete(st.Refusals, k)
-	}
-	for _, r := range u.PutRefusals {
-		st.Refusals[r.Key] = r
-	}
-	for _, id := range u.DropDropped {
-		delete(st.Dropped, id)
-	}
-	for _, d := range u.PutDropped {
-		st.Dropped[droppedID(d)] = d
-	}
-	for _, id := range u.DropOverwritten {
-		delete(st.Overwritten, id)
-	}
-	for _, o := range u.PutOverwritten {
-		st.Overwritten[overwrittenID(o)] = o
-	}
-}
-
-func set[T any](to *T, from *T) {
-	if from != nil {
-		*to = *from
-	}
-}
-
 func loadState(t testing.TB, l gitops.Ledger) *gitops.State {
 	t.Helper()
 	st, err := l.Load(t.Context())
@@ -297,7 +206,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 			}
 		}
 		save(t, l, u)
-		apply(want, u)
+		want.Apply(u)
 		for _, r := range u.PutResources {
 			if r.ID == 0 {
 				t.Fatal("a saved resource has no id")
@@ -394,14 +303,8 @@ func TestSaveIsAllOrNothing(t *testing.T) {
 	if err := l.Save(t.Context(), u); !errors.Is(err, boom) {
 		t.Fatal(err)
 	}
-	want := &gitops.State{}
-	v := reflect.ValueOf(want).Elem()
-	for i := range v.NumField() {
-		if v.Field(i).Kind() == reflect.Map {
-			v.Field(i).Set(reflect.MakeMap(v.Field(i).Type()))
-		}
-	}
-	apply(want, u)
+	want := gitops.NewState()
+	want.Apply(u)
 	st = loadState(t, l)
 	for k, r := range st.Resources {
 		want.Resources[k].ID = r.ID
@@ -504,7 +407,7 @@ func TestTriggersDuringACycleStayInScope(t *testing.T) {
 	}
 	request(t, s, SyncRequest{Fabric: fabric, Kinds: []string{"VPC"}}) // while the cycle runs
 	save(t, l, &gitops.Update{Epoch: st.Epoch, DoneScope: st.Scope, AddScope: []string{"Server", "VPC"}})
-	if got := loadState(t, l).Scope; !reflect.DeepEqual(got, map[string]int64{"VPC": 2, "Server": 0}) {
+	if got := loadState(t, l).Scope; !reflect.DeepEqual(got, map[string]int64{"VPC": 3, "Server": 1}) {
 		t.Errorf("scope %v", got)
 	}
 }
@@ -559,7 +462,7 @@ func TestDecodeObjectIsTheGeneralDecoder(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`null`, `{}`, `{"a":1}`, `{"a":-0.0e+10,"b":[],"c":[1,{"d":null}],"e":"\u00fc\ud83d\ude00\\\"","f":true,"g":false}`,
 		`{"a":01}`, `{"a":1`, `{"a" :1}`, `{"a":1}x`, `[1]`, `"x"`, `{"a":-}`, `{"a":"` + "\xff" + `"}`, `{"a":"\q"}`, `{"a":"x\`, `{a:1}`, ``, `{"a":nul}`} {
-		got, err := decodeObject([]byte(text))
+		got, err := decodeObject([]byte(text), nil)
 		var want manifests.Object
 		wantErr := decode(text, &want)
 		if text == `{"a" :1}` || text == "{\"a\":\"\xff\"}" { // the general decoder is laxer; encode never writes these
@@ -574,7 +477,7 @@ func TestDecodeObjectIsTheGeneralDecoder(t *testing.T) {
 func FuzzDecodeObject(f *testing.F) {
 	f.Add(`{"a":[1,-2.5e3,"x\n",{"b":null}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := decodeObject([]byte(text))
+		got, err := decodeObject([]byte(text), nil)
 		if err != nil {
 			return
 		}
@@ -586,7 +489,7 @@ func FuzzDecodeObject(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := decodeObject([]byte(back)); err != nil || !reflect.DeepEqual(again, got) {
+		if again, err := decodeObject([]byte(back), interned{}); err != nil || !reflect.DeepEqual(again, got) {
 			t.Fatalf("%q came back as %v, %v", back, again, err)
 		}
 	})

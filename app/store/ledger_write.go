@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -183,21 +184,16 @@ func saveRefusals(ctx context.Context, tx *sql.Tx, fabric int64, u *gitops.Updat
 	return nil
 }
 
-// saveScope removes the kinds that are done and adds others. An added kind never lowers the number of a trigger that
-// came meanwhile, so a cycle cannot call done what it has not seen.
+// saveScope adds kinds and removes those that are done, in the order of State.Apply. An added kind gets a larger number
+// than it had, so that what was loaded before does not count as done.
 func saveScope(ctx context.Context, tx *sql.Tx, fabric int64, u *gitops.Update) error {
-	done := make([]string, 0, len(u.DoneScope))
-	for kind := range u.DoneScope {
-		done = append(done, kind)
-	}
-	slices.Sort(done)
-	for _, kind := range done {
-		if _, err := exec(ctx, tx, `DELETE FROM scope WHERE fabric = $1 AND kind = $2 AND seq <= $3`, fabric, kind, u.DoneScope[kind]); err != nil {
+	for _, kind := range u.AddScope {
+		if err := raiseScope(ctx, tx, fabric, kind, 1); err != nil {
 			return err
 		}
 	}
-	for _, kind := range u.AddScope {
-		if err := raiseScope(ctx, tx, fabric, kind, 0); err != nil {
+	for _, kind := range slices.Sorted(maps.Keys(u.DoneScope)) {
+		if _, err := exec(ctx, tx, `DELETE FROM scope WHERE fabric = $1 AND kind = $2 AND seq <= $3`, fabric, kind, u.DoneScope[kind]); err != nil {
 			return err
 		}
 	}
@@ -225,10 +221,22 @@ func dropBodies(ctx context.Context, tx *sql.Tx, table, column string, fabric in
 	return nil
 }
 
-// droppedID and overwrittenID are the keys that State's maps have.
-func droppedID(d *gitops.Dropped) string         { return pathID(d.Key, d.Path) }
-func overwrittenID(o *gitops.Overwritten) string { return pathID(o.Key, o.Path) }
+// droppedID is the key that State's map has for d. Only the engine knows how it is made.
+func droppedID(d *gitops.Dropped) string {
+	st := gitops.NewState()
+	st.Apply(&gitops.Update{PutDropped: []*gitops.Dropped{d}})
+	for id := range st.Dropped {
+		return id
+	}
+	return ""
+}
 
-func pathID(k gitops.Key, path string) string {
-	return k.Group + "|" + k.Kind + "|" + k.Namespace + "|" + k.Name + "|" + path
+// overwrittenID is the key that State's map has for o.
+func overwrittenID(o *gitops.Overwritten) string {
+	st := gitops.NewState()
+	st.Apply(&gitops.Update{PutOverwritten: []*gitops.Overwritten{o}})
+	for id := range st.Overwritten {
+		return id
+	}
+	return ""
 }

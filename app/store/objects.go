@@ -11,12 +11,12 @@ import (
 
 // decodeObject reads a body that encode wrote: JSON types with exact numbers, nil for "null". It is written out because
 // a ledger of 10,000 resources holds 20,000 bodies and the general decoder takes three times as long. It accepts
-// exactly JSON, so a damaged row is an error, never a different value.
-func decodeObject(text []byte) (manifests.Object, error) {
+// exactly JSON, so a damaged row is an error, never a different value. Keys are shared through names.
+func decodeObject(text []byte, names interned) (manifests.Object, error) {
 	if string(text) == "null" {
 		return nil, nil
 	}
-	d := objectDecoder{src: text}
+	d := objectDecoder{src: text, names: names}
 	v, err := d.value(0)
 	if err == nil && d.pos != len(text) {
 		err = errJSON
@@ -37,9 +37,28 @@ var errJSON = errors.New("not the JSON that was stored")
 const maxDepth = 10_000
 
 type objectDecoder struct {
-	src []byte
-	pos int
+	src   []byte
+	pos   int
+	names interned
 }
+
+// interned keeps one copy of each text: the bodies of a fabric have few different keys, and a ledger of 10,000 resources
+// would hold a hundred thousand copies of "spec".
+type interned map[string]string
+
+func (n interned) get(raw []byte) string {
+	if s, ok := n[string(raw)]; ok { // does not allocate
+		return s
+	}
+	s := string(raw)
+	if n != nil && len(n) < maxInterned {
+		n[s] = s
+	}
+	return s
+}
+
+// maxInterned bounds the table when keys are all different (names of subnets, say).
+const maxInterned = 10_000
 
 func (d *objectDecoder) peek() byte {
 	if d.pos < len(d.src) {
@@ -66,7 +85,7 @@ func (d *objectDecoder) value(depth int) (any, error) {
 	case c == '[':
 		return d.array(depth)
 	case c == '"':
-		return d.text()
+		return d.text(false)
 	case c == 't':
 		return true, d.word("true")
 	case c == 'f':
@@ -95,7 +114,7 @@ func (d *objectDecoder) object(depth int) (any, error) {
 		if d.peek() != '"' {
 			return nil, errJSON
 		}
-		key, err := d.text()
+		key, err := d.text(true)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +155,7 @@ func (d *objectDecoder) array(depth int) (any, error) {
 }
 
 // text reads a string; the rare ones with escapes go through the general decoder.
-func (d *objectDecoder) text() (string, error) {
+func (d *objectDecoder) text(key bool) (string, error) {
 	start := d.pos
 	d.pos++
 	for d.pos < len(d.src) {
@@ -146,6 +165,9 @@ func (d *objectDecoder) text() (string, error) {
 			d.pos++
 			if !utf8.Valid(raw) {
 				return "", errJSON
+			}
+			if key {
+				return d.names.get(raw), nil
 			}
 			return string(raw), nil
 		case c == '\\':

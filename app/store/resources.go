@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -12,14 +13,19 @@ import (
 const resourceColumns = `id, api_group, kind, namespace, name, present, git, netbox, pk, last_updated, file, doc_index, file_hash, base_head,
 	state, last_file_sync, frozen_code, frozen_message, extra`
 
-func scanResource(scan scanner) (*gitops.Resource, error) {
+func scanResource(scan scanner) (*gitops.Resource, error) { return scanResourceSharing(scan, nil) }
+
+// scanResourceSharing reads one resource of many: texts that repeat are shared through names.
+func scanResourceSharing(scan scanner, names interned) (*gitops.Resource, error) {
 	r := &gitops.Resource{}
-	var git, netbox, extra sql.RawBytes
+	var group, kind, namespace, head, state, git, netbox, extra sql.RawBytes
 	var synced int64
-	if err := scan(&r.ID, &r.Key.Group, &r.Key.Kind, &r.Key.Namespace, &r.Key.Name, &r.Exists, &git, &netbox, &r.PK, &r.LastUpdated, &r.File,
-		&r.DocIndex, &r.FileHash, &r.BaseHead, &r.State, &synced, &r.FrozenCode, &r.FrozenMessage, &extra); err != nil {
+	if err := scan(&r.ID, &group, &kind, &namespace, &r.Key.Name, &r.Exists, &git, &netbox, &r.PK, &r.LastUpdated, &r.File,
+		&r.DocIndex, &r.FileHash, &head, &state, &synced, &r.FrozenCode, &r.FrozenMessage, &extra); err != nil {
 		return nil, err
 	}
+	r.Key.Group, r.Key.Kind, r.Key.Namespace = names.get(group), names.get(kind), names.get(namespace)
+	r.BaseHead, r.State = names.get(head), names.get(state)
 	r.LastFileSync = fromMicros(synced)
 	if len(extra) > 0 {
 		if err := decodeExtra(string(extra), r); err != nil {
@@ -27,10 +33,14 @@ func scanResource(scan scanner) (*gitops.Resource, error) {
 		}
 	}
 	var err error
-	if r.Git, err = decodeObject(git); err != nil {
+	if r.Git, err = decodeObject(git, names); err != nil {
 		return nil, fmt.Errorf("%s: Git half of base: %w", r.Key, err)
 	}
-	if r.NetBox, err = decodeObject(netbox); err != nil {
+	if bytes.Equal(git, netbox) {
+		r.NetBox = r.Git // bodies are never changed in place (State.Apply), so the halves may share one
+		return r, nil
+	}
+	if r.NetBox, err = decodeObject(netbox, names); err != nil {
 		return nil, fmt.Errorf("%s: NetBox half of base: %w", r.Key, err)
 	}
 	return r, nil
@@ -38,7 +48,9 @@ func scanResource(scan scanner) (*gitops.Resource, error) {
 
 // readResources reads all resources of a fabric.
 func readResources(ctx context.Context, q querier, fabric int64) (map[gitops.Key]*gitops.Resource, error) {
-	list, err := all(ctx, q, scanResource, `SELECT `+resourceColumns+` FROM resources WHERE fabric = $1`, fabric)
+	names := interned{}
+	list, err := all(ctx, q, func(scan scanner) (*gitops.Resource, error) { return scanResourceSharing(scan, names) },
+		`SELECT `+resourceColumns+` FROM resources WHERE fabric = $1`, fabric)
 	if err != nil {
 		return nil, err
 	}

@@ -50,10 +50,11 @@ RETURNING requested`, r.Fabric, r.Source, r.Login, micros(s.now()))
 	return gen, nil
 }
 
-// raiseScope puts a kind into scope with a sequence number, or raises the one it has.
+// raiseScope puts a kind into scope with a sequence number, or gives it a larger one than it has, whichever that is:
+// a cycle that loaded the smaller number cannot call the kind done.
 func raiseScope(ctx context.Context, tx *sql.Tx, fabric int64, kind string, seq int64) error {
 	_, err := exec(ctx, tx, `INSERT INTO scope (fabric, kind, seq) VALUES ($1, $2, $3)
-		ON CONFLICT (fabric, kind) DO UPDATE SET seq = excluded.seq WHERE scope.seq < excluded.seq`, fabric, kind, seq)
+		ON CONFLICT (fabric, kind) DO UPDATE SET seq = CASE WHEN scope.seq < excluded.seq THEN excluded.seq ELSE scope.seq + 1 END`, fabric, kind, seq)
 	return err
 }
 

@@ -22,6 +22,11 @@ func main() {
 // commands is the list of subcommands: a new one is added here.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newServeCommand(),
+		newStatusCommand(),
+		newSyncCommand(),
+		newConflictsCommand(),
+		newApproveCommand(),
 		newDevCommand(),
 		newValidateCommand(),
 		newVersionCommand(),

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -54,14 +55,32 @@ func (f *File) Apply(changes []Change) ([]byte, error) {
 	out := f.src
 	if len(texts) > 0 || len(cut) > 0 {
 		var err error
-		if out, err = f.assemble(texts, cut); err != nil {
-			return nil, err
+		out, err = guarded(func() ([]byte, error) { return f.assemble(texts, cut) })
+		if err != nil {
+			return nil, asEditError(f.path, err)
 		}
 	}
 	if len(added) > 0 {
-		return appendAll(f.path, out, added)
+		return f.append(out, added)
 	}
 	return out, nil
+}
+
+func (f *File) append(src []byte, docs [][]byte) ([]byte, error) {
+	out, err := guarded(func() ([]byte, error) { return appendAll(f.path, src, docs) })
+	if err != nil {
+		return nil, asEditError(f.path, err)
+	}
+	return out, nil
+}
+
+// asEditError makes any failure of an edit a refusal.
+func asEditError(path string, err error) error {
+	var refused *EditError
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return refuse(path, "edit-refused", err.Error(), "make this change by hand")
 }
 
 // assemble joins the sections again, some of them with new text, some left out.
@@ -123,7 +142,7 @@ func (f *File) remains(i int) (front, marker, rest []byte) {
 				front = keepComments(front)
 			}
 		case d.tree != nil:
-			front = f.src[d.start:lineStart(f.src, d.start+d.tree.root.prop)]
+			front = f.src[d.start:max(d.start, lineStart(f.src, d.start+d.tree.root.prop))]
 		}
 	}
 	if d.marker >= 0 {
@@ -196,7 +215,7 @@ func core(text []byte) []byte {
 			break
 		}
 	}
-	return bytes.TrimRight(text[:end], "\r\n")
+	return bytes.Trim(text[:end], "\r\n")
 }
 
 func lastBreak(text []byte) int { return breakBefore(text, len(text)) }
@@ -223,7 +242,9 @@ func eolOf(src []byte) string {
 // the file has a document already and doc does not bring its own. The documents of src keep their values, which can
 // need one change: a literal block at the very end of a file without a final line break becomes "|-". The error is an
 // *EditError.
-func Append(src []byte, doc []byte) ([]byte, error) { return appendAll("", src, [][]byte{doc}) }
+func Append(src []byte, doc []byte) ([]byte, error) {
+	return (&File{src: src}).append(src, [][]byte{doc})
+}
 
 func appendAll(path string, src []byte, docs [][]byte) ([]byte, error) {
 	if e := wholeFile(src); e != nil {
@@ -236,7 +257,7 @@ func appendAll(path string, src []byte, docs [][]byte) ([]byte, error) {
 	out := slices.Clone(src)
 	if len(out) > 0 && lastBreak(out) == 0 && len(out) > bomLen(out) {
 		out = append(out, eol...)
-		if filled {
+		if filled && last.stop == len(src) {
 			var err error
 			if out, err = keepLast(path, src, out, last); err != nil {
 				return nil, err

@@ -88,8 +88,18 @@ func (f *File) read(i int) {
 			d.Start = min(next, d.stop)
 		}
 	}
-	r, e := readSection(text)
-	if e != nil {
+	r, err := guarded(func() (reading, error) {
+		r, e := readSection(text)
+		if e != nil {
+			return r, e
+		}
+		return r, nil
+	})
+	if err != nil {
+		var e *treeError
+		if !errors.As(err, &e) {
+			e = &treeError{code: "yaml-unsupported", msg: err.Error(), fix: fixPlainYAML}
+		}
 		f.fail(i, e, d.start)
 		return
 	}

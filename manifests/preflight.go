@@ -127,7 +127,9 @@ func explain(text []byte, cause error) *treeError {
 		}
 		if strings.Contains(le.ContextMsg, "flow") && le.ContextMark.Line > 0 {
 			e.first = markOffset(text, le.ContextMark) + 1
-			e.msg += " of what opens"
+			if markOffset(text, mark) == len(text) {
+				mark, e.first = le.ContextMark, 0 // nothing at the end of the text shows the mistake
+			}
 		}
 	}
 	at := 0
@@ -146,30 +148,50 @@ func explain(text []byte, cause error) *treeError {
 	for indent < len(text) && isBlank(text[indent]) {
 		indent++
 	}
-	if tab := bytes.IndexByte(text[line:indent], '\t'); tab >= 0 {
+	if tab := bytes.IndexByte(text[line:indent], '\t'); tab >= 0 || strings.Contains(e.msg, "tab character") {
 		e.code, e.msg, e.fix = "tab-indent", "a tab is used for indentation", "indent with spaces"
-		e.at, e.first = span{line + tab, line + tab + 1}, 0
+		if e.first = 0; tab >= 0 {
+			e.at = span{line + tab, line + tab + 1}
+		}
+	} else if c := conflictMarker(text); c >= 0 {
+		e.at, e.first = span{c, lineEnd(text, c)}, 0
+		e.msg, e.fix = "an unresolved merge conflict of Git", "resolve the conflict and remove its markers"
 	} else if strings.Contains(e.msg, "exceeded max depth") {
 		e.code, e.msg, e.fix, e.first = "too-deep", fmt.Sprintf("maps and lists are nested more than %d deep", MaxDepth), "flatten the document", 0
-	} else if t := templateStart(text); t >= 0 {
+	} else if t := templateStart(text, line); t >= 0 {
 		return templateError(text, t)
 	} else {
 		e.msg, e.fix = friendly(e.msg)
+		if e.first == 0 {
+			e.msg = strings.TrimSuffix(e.msg, " that opens") // it opens right at this place
+		}
 	}
 	return e
 }
 
-// templateStart finds braces of a template language that stand where YAML cannot have them.
-func templateStart(text []byte) int {
+// templateStart finds the braces of a template language on the line of an error, or alone on a line of their own.
+func templateStart(text []byte, errorLine int) int {
 	for i := 0; i < len(text); {
 		next := nextLine(text, i)
-		line := bytes.TrimSpace(text[i:next])
+		line := bytes.TrimLeft(text[i:next], " \t")
+		indent := next - i - len(line)
 		for _, open := range []string{"{{", "{%"} {
-			if at := bytes.Index(line, []byte(open)); at >= 0 && !bytes.HasPrefix(line, []byte("#")) {
-				return i + bytes.Index(text[i:next], []byte(open))
+			if at := bytes.Index(line, []byte(open)); at == 0 || at > 0 && i == errorLine {
+				return i + indent + at
 			}
 		}
 		i = next
+	}
+	return -1
+}
+
+// conflictMarker finds the line that Git puts in front of the first side of a conflict.
+func conflictMarker(text []byte) int {
+	if bytes.HasPrefix(text, []byte("<<<<<<< ")) {
+		return 0
+	}
+	if i := bytes.Index(text, []byte("\n<<<<<<< ")); i >= 0 {
+		return i + 1
 	}
 	return -1
 }
@@ -213,6 +235,9 @@ func friendly(msg string) (string, string) {
 		{"block sequence entries are not allowed", "a list cannot begin here", "put \"- \" on a line of its own"},
 		{"found character that cannot start any token", "a value cannot begin with this character", "quote the value"},
 		{"unknown anchor", "the alias names an anchor that does not stand before it", "define the anchor first, or write the value out"},
+		{"did not find expected ',' or ']'", "a comma or the closing bracket is missing in the list that opens", "add \",\" or \"]\""},
+		{"did not find expected ',' or '}'", "a comma or the closing brace is missing in the map that opens", "add \",\" or \"}\""},
+		{"did not find expected node content", "a value is missing here", "write a value, or quote the text"},
 		{"found unknown escape character", "an unknown escape in double quotes", "use single quotes, or double the backslash"},
 		{"did not find expected <document start>", "text after the end of the document", "indent the line like its neighbours, or start a new document with ---"},
 	} {

@@ -20,8 +20,17 @@ func (d *differ) replace(n *node, want any, at []string) {
 		return // "? key" without a value: there is no place to write one
 	}
 	inline := isScalar(want)
+	written := ""
+	if inline {
+		written = d.inlineFor(n, want)
+	} else if e.key != nil {
+		text := d.value(want, n.parent.col, n.parent, d.exampleFor(n, want), at)
+		if inline = !strings.HasPrefix(text, "\n"); inline {
+			written = strings.TrimPrefix(text, " ") // a flow collection, like the one beside it
+		}
+	}
 	if n.start == n.end && inline {
-		d.fillEmpty(n, d.inlineFor(n, want))
+		d.fillEmpty(n, written)
 		return
 	}
 	from, prefix := n.start, ""
@@ -36,7 +45,7 @@ func (d *differ) replace(n *node, want any, at []string) {
 		if ownLines {
 			// The value moves to the line of its key, whose comment stays; the lines below go.
 			head := n.head(e)
-			first, rest, over := strings.Cut(" "+prefix+d.inlineFor(n, want), "\n")
+			first, rest, over := strings.Cut(" "+prefix+written, "\n")
 			if over {
 				rest = "\n" + rest
 			}
@@ -49,7 +58,7 @@ func (d *differ) replace(n *node, want any, at []string) {
 			d.change(lineEnd(d.src, head), lineEnd(d.src, n.end), rest, true)
 			return
 		}
-		d.inlineChange(from, n.end, prefix+d.inlineFor(n, want), true)
+		d.inlineChange(from, n.end, prefix+written, true)
 		return
 	}
 	if e.key == nil {
@@ -58,10 +67,6 @@ func (d *differ) replace(n *node, want any, at []string) {
 	}
 	parent := n.parent
 	text := d.value(want, parent.col, parent, d.exampleFor(n, want), at)
-	if !strings.HasPrefix(text, "\n") {
-		d.change(from, n.end, prefix+strings.TrimPrefix(text, " "), true)
-		return
-	}
 	if ownLines {
 		head := n.head(e)
 		if from < n.propEnd {

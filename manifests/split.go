@@ -53,7 +53,8 @@ func split(src []byte, from int) []section {
 				out[len(out)-1].end = next
 				cur = section{start: next, marker: -1, body: next}
 			} else {
-				cur.body = next
+				// At the very start of a file it ends nothing either.
+				cur = section{start: next, marker: -1, body: next}
 			}
 			content, closed = false, true
 		default:

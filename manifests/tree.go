@@ -4,6 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -105,10 +108,36 @@ type builder struct {
 	nodes    map[*yaml.Node]*node
 	open     map[*yaml.Node]bool
 	slab     []node // nodes to hand out, made many at a time
+	keys     []step // the way to the node being built
 	depth    int
 	count    int // nodes in the text
 	alien    int // plain scalars that YAML 1.1 and 1.2 readers take for different types
 	merges   bool
+}
+
+// step is one segment of the way to a node.
+type step struct {
+	key   string
+	index int // of a list item; -1 for a key
+}
+
+// pathTo writes the way to the mapping being built, and to one of its keys.
+func (b *builder) pathTo(key string) string {
+	var out strings.Builder
+	for _, s := range append(slices.Clip(b.keys), step{key, -1}) {
+		switch {
+		case s.index >= 0:
+			fmt.Fprintf(&out, "[%d]", s.index)
+		case !plainKey(s.key):
+			out.WriteString("[" + strconv.Quote(s.key) + "]")
+		default:
+			if out.Len() > 0 {
+				out.WriteByte('.')
+			}
+			out.WriteString(s.key)
+		}
+	}
+	return out.String()
 }
 
 // tree is the parsed form of one section.

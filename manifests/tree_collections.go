@@ -46,9 +46,11 @@ func (b *builder) mapping(n *node, y *yaml.Node) (int, error) {
 			e.colon = j
 			at = j + 1
 		}
+		b.keys = append(b.keys, step{y.Content[k].Value, -1})
 		if e.val, at, err = b.build(y.Content[k+1], at, col, n); err != nil {
 			return 0, err
 		}
+		b.keys = b.keys[:len(b.keys)-1]
 		i = at
 		n.entries = append(n.entries, e)
 	}
@@ -108,9 +110,11 @@ func (b *builder) sequence(n *node, y *yaml.Node) (int, error) {
 			at = b.skip(at + 1)
 		}
 		var err error
+		b.keys = append(b.keys, step{"", k})
 		if e.val, at, err = b.build(item, at, col, n); err != nil {
 			return 0, err
 		}
+		b.keys = b.keys[:len(b.keys)-1]
 		i = at
 		n.size += e.val.size
 		n.aliens = n.aliens || e.val.aliens
@@ -177,7 +181,7 @@ func (b *builder) mappingValue(n *node) error {
 				for j := range n.entries[:k] {
 					if _, set := sources[i][n.entries[j].name]; set {
 						return &treeError{
-							code: "merge-order", at: span{n.entries[j].key.prop, n.entries[j].key.end},
+							code: "merge-order", path: b.pathTo(n.entries[j].name), at: span{n.entries[j].key.prop, n.entries[j].key.end},
 							msg: fmt.Sprintf("readers disagree about %q, which stands before a << that also sets it", n.entries[j].name),
 							fix: "move << to the top of the map",
 						}
@@ -200,7 +204,7 @@ func (b *builder) mappingValue(n *node) error {
 		if _, set := m[name]; set {
 			if first := explicit(name, k); first != nil {
 				return &treeError{
-					code: "duplicate-key", at: at, first: first.prop + 1,
+					code: "duplicate-key", at: at, first: first.prop + 1, path: b.pathTo(name),
 					msg: fmt.Sprintf("the key %q is already set", name), fix: "keep one of the two",
 				}
 			}

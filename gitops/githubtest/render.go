@@ -71,7 +71,7 @@ func orNil(s string) any {
 func (c *call) renderFullUser(a *accountRow) map[string]any {
 	u := c.renderUser(a)
 	maps.Copy(u, map[string]any{"name": orNil(a.Name), "company": nil, "blog": "", "location": nil, "email": orNil(a.Email), "hireable": nil, "bio": nil,
-		"public_repos": 0, "public_gists": 0, "followers": 0, "following": 0, "created_at": "2020-01-01T00:00:00Z", "updated_at": "2020-01-01T00:00:00Z"})
+		"user_view_type": "public", "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0, "created_at": "2020-01-01T00:00:00Z", "updated_at": "2020-01-01T00:00:00Z"})
 	return u
 }
 

@@ -169,7 +169,7 @@ func (s *Server) seedRepo(seed *Seed, in SeedRepo) error {
 	if !validName(in.Owner) || !validName(in.Name) {
 		return errors.New("owner and name must be set, of letters, digits, '.', '-' and '_'")
 	}
-	if r, _ := s.repoByName(in.Owner, in.Name); r != nil {
+	if r, former := s.repoByName(in.Owner, in.Name); r != nil && !former {
 		return errors.New("given twice")
 	}
 	owner := s.accountByLogin(in.Owner)

@@ -214,13 +214,22 @@ func checkAnswer(request *openapi3filter.RequestValidationInput, rec *recorder) 
 	switch {
 	case rec.status == http.StatusNotModified:
 		return nil
-	case rec.status >= 300 && (!documented || rec.status == http.StatusConflict):
+	case rec.status >= 300 && (!documented || rec.status == http.StatusConflict || rec.status == http.StatusUnprocessableEntity):
 		// Limits, refusals and redirects are described for the API as a whole.
+		// 409 and 422 are described as exactly one of two schemas that most
+		// answers match both.
 		var e struct {
-			Message string `json:"message"`
+			Message string           `json:"message"`
+			Doc     string           `json:"documentation_url"`
+			Errors  []map[string]any `json:"errors"`
 		}
-		if err := json.Unmarshal(rec.body.Bytes(), &e); err != nil || e.Message == "" {
-			return errors.New("an error answer without message")
+		if err := json.Unmarshal(rec.body.Bytes(), &e); err != nil || e.Message == "" || e.Doc == "" {
+			return errors.New("an error answer without message and documentation_url")
+		}
+		for _, one := range e.Errors {
+			if one["code"] == nil {
+				return errors.New("an entry of errors without code")
+			}
 		}
 		return nil
 	case !documented:

@@ -3,7 +3,9 @@ package gitops
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -17,10 +19,28 @@ func (pl *Plan) planFiles(in *Input) {
 	for p := range in.Git.Entries {
 		w.taken[strings.ToLower(p)] = p
 	}
+	// All edits of a file are tried together first: where that works each of them does.
+	byFile := map[string][]*Action{}
+	for i := range pl.Actions {
+		if a := &pl.Actions[i]; a.Side == SideGit && a.Op != OpCreate && in.Git.Files[a.file] != nil {
+			if a.Op == OpRename {
+				a.body = withName(a.body, a.NewKey)
+			}
+			byFile[a.file] = append(byFile[a.file], a)
+		}
+	}
+	for file, actions := range byFile {
+		if removesAll(in.Git.Files[file], changesOf(actions)) {
+			continue
+		}
+		if data, err := in.Git.Files[file].Apply(changesOf(actions)); err == nil {
+			pl.edited[file] = &editedFile{prints(actions), data}
+		}
+	}
 	var keep []Action
 	for i := range pl.Actions {
 		a := &pl.Actions[i]
-		if a.Side == SideGit {
+		if a.Side == SideGit && pl.edited[a.file] == nil {
 			if err := w.add(a); err != nil {
 				pl.refuseEdit(a, err)
 				continue
@@ -29,6 +49,32 @@ func (pl *Plan) planFiles(in *Input) {
 		keep = append(keep, *a)
 	}
 	pl.Actions = keep
+}
+
+// editedFile is a file with the edits of some actions made.
+type editedFile struct {
+	actions string // their fingerprints
+	data    []byte
+}
+
+func prints(actions []*Action) string {
+	var b strings.Builder
+	for _, a := range actions {
+		b.WriteString(a.fingerprint + " ")
+	}
+	return b.String()
+}
+
+// changesOf are the changes of one file's actions.
+func changesOf(actions []*Action) []manifests.Change {
+	out := make([]manifests.Change, len(actions))
+	for i, a := range actions {
+		out[i] = manifests.Change{Doc: a.doc, Want: a.body}
+		if a.Op == OpDelete {
+			out[i].Want = nil
+		}
+	}
+	return out
 }
 
 // refuseEdit freezes the resource of an edit that cannot be made.
@@ -62,7 +108,7 @@ func (w *fileWriter) add(a *Action) error {
 		if err != nil {
 			return err
 		}
-		if _, err := manifests.Render(a.body); err != nil {
+		if a.rendered, err = manifests.Render(a.body); err != nil {
 			return fmt.Errorf("write %s: %w", p, err)
 		}
 		a.file, a.doc = p, 0
@@ -74,12 +120,7 @@ func (w *fileWriter) add(a *Action) error {
 		}
 		return w.try(a, nil)
 	default:
-		want := a.body
-		if a.Op == OpRename {
-			want = withName(want, a.NewKey)
-			a.body = want
-		}
-		return w.try(a, want)
+		return w.try(a, a.body)
 	}
 }
 
@@ -151,65 +192,43 @@ func (w *fileWriter) newPath(k Key) (string, error) {
 
 // commitFiles builds the commit's content from the Git actions that are still in the plan after the guard.
 func (pl *Plan) commitFiles(in *Input) ([]FileChange, error) {
-	type target struct {
-		changes []manifests.Change
-		actions []*Action
-	}
-	files := map[string]*target{}
-	var order []string
-	at := func(p string) *target {
-		if files[p] == nil {
-			files[p] = &target{}
-			order = append(order, p)
-		}
-		return files[p]
-	}
-	var out []FileChange
-	for i := range pl.Actions {
-		a := &pl.Actions[i]
-		if a.Side != SideGit {
-			continue
-		}
-		if a.Op == OpCreate {
-			data, err := manifests.Render(a.body)
-			if err != nil {
-				return nil, fmt.Errorf("render %s: %w", a.Key, err)
-			}
-			out = append(out, FileChange{Path: a.file, Data: data, Mode: "100644"})
-			continue
-		}
-		t := at(a.file)
-		t.actions = append(t.actions, a)
-		c := manifests.Change{Doc: a.doc, Want: a.body}
-		if a.Op == OpDelete {
-			c.Want = nil
-		}
-		t.changes = append(t.changes, c)
-	}
-	sort.Strings(order)
+	byFile := map[string][]*Action{}
 	taken := map[string]bool{}
 	for p := range in.Git.Entries {
 		taken[strings.ToLower(p)] = true
 	}
-	for _, f := range out {
-		taken[strings.ToLower(f.Path)] = true
+	var out []FileChange
+	for i := range pl.Actions {
+		switch a := &pl.Actions[i]; {
+		case a.Side != SideGit:
+		case a.Op == OpCreate:
+			out = append(out, FileChange{Path: a.file, Data: a.rendered, Mode: "100644"})
+			taken[strings.ToLower(a.file)] = true
+		default:
+			byFile[a.file] = append(byFile[a.file], a)
+		}
 	}
-	for _, p := range order {
-		t := files[p]
+	for _, p := range slices.Sorted(maps.Keys(byFile)) {
+		actions := byFile[p]
 		f := in.Git.Files[p]
 		mode := in.Git.Entries[p].Mode
-		if removesAll(f, t.changes) {
+		if removesAll(f, changesOf(actions)) {
 			out = append(out, FileChange{Path: p, Delete: true, Mode: mode})
 			continue
 		}
-		data, err := f.Apply(t.changes)
-		if err != nil {
-			return nil, fmt.Errorf("edit %s: %w", p, err)
+		var data []byte
+		if e := pl.edited[p]; e != nil && e.actions == prints(actions) {
+			data = e.data
+		} else {
+			var err error
+			if data, err = f.Apply(changesOf(actions)); err != nil {
+				return nil, fmt.Errorf("edit %s: %w", p, err)
+			}
 		}
-		if to := renamedFile(p, t.actions, in.Fabric); to != "" && !taken[strings.ToLower(to)] {
+		if to := renamedFile(p, actions, in.Fabric); to != "" && !taken[strings.ToLower(to)] {
 			taken[strings.ToLower(to)] = true
 			out = append(out, FileChange{Path: p, Delete: true, Mode: mode}, FileChange{Path: to, Data: data, Mode: mode})
-			for _, a := range t.actions {
+			for _, a := range actions {
 				a.file = to
 			}
 			continue

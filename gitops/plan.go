@@ -53,7 +53,8 @@ type Plan struct {
 	joined      map[Key]bool    // resources that both sides hold and whose paths were compared
 	used        map[string]bool // approvals whose actions are in Actions
 	approved    map[string]bool // fingerprints of actions that run by approval
-	paths       map[Key]string  // where a resource stands in Git after the commit
+	edited      map[string]*editedFile
+	paths       map[Key]string // where a resource stands in Git after the commit
 }
 
 // Action is one write the plan wants.
@@ -74,6 +75,7 @@ type Action struct {
 	before      manifests.Object // comparable body it replaces
 	file        string
 	doc         int
+	rendered    []byte // the new file of a create
 	decisions   []string
 }
 
@@ -104,7 +106,7 @@ type planner struct {
 func MakePlan(in *Input) *Plan {
 	p := &planner{in: in, plan: &Plan{
 		compared: map[string]bool{}, states: map[Key]string{}, used: map[string]bool{},
-		approved: map[string]bool{}, joined: map[Key]bool{}, paths: map[Key]string{},
+		approved: map[string]bool{}, joined: map[Key]bool{}, edited: map[string]*editedFile{}, paths: map[Key]string{},
 	}}
 	p.plan.Diagnostics = append(p.plan.Diagnostics, in.Git.Diagnostics...)
 	p.plan.undos = p.recentUndos()

@@ -240,6 +240,18 @@ func (tx *tx) remove(m *model, r *row, message string) *apiError {
 	s := tx.s
 	// NetBox serialises a deleted object at once, before anything else: a kind
 	// whose display_url does not resolve can therefore never be deleted.
+	// A fabric takes its resources with it, and they are serialised before it.
+	if m.typeName() == "netbox_hedgehog.hedgehogfabric" {
+		for _, child := range s.order {
+			for _, x := range s.db.rows(child) {
+				if child.resource && x.int("fabric") == r.id {
+					if _, apiErr := s.represent(reprContext{}, child, x); apiErr != nil {
+						return apiErr
+					}
+				}
+			}
+		}
+	}
 	data, apiErr := s.represent(reprContext{}, m, r)
 	if apiErr != nil {
 		return apiErr

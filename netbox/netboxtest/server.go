@@ -309,6 +309,9 @@ func (s *Server) respond(w http.ResponseWriter, rq *request, resp *response) {
 		h.Set("API-Version", strings.Join(strings.SplitN(s.version, ".", 3)[:2], "."))
 		h.Set("Vary", "HX-Request, Accept-Language, Cookie, origin")
 	}
+	if resp.location != "" && resp.anonymous {
+		h.Set("Vary", "Accept-Language, Cookie, origin")
+	}
 	if resp.allow != "" {
 		h.Set("Allow", resp.allow)
 	}

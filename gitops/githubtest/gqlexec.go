@@ -43,7 +43,7 @@ func parseGraphQLRequest(method string, body []byte) *graphqlRequest {
 		}
 	}
 	if g.op == nil || in.OperationName == "" && len(g.doc.operations) > 1 {
-		g.err = errors.New("An operation name is required")
+		g.err = gqlSyntaxError("An operation name is required")
 	}
 	return g
 }

@@ -83,7 +83,7 @@ func parseGraphQL(src string) (doc *gqlDocument, err error) {
 			if !ok {
 				panic(r)
 			}
-			doc, err = nil, errors.New(string(e))
+			doc, err = nil, e
 		}
 	}()
 	p.next()
@@ -107,12 +107,16 @@ func parseGraphQL(src string) (doc *gqlDocument, err error) {
 		}
 	}
 	if len(doc.operations) == 0 {
-		return nil, errors.New("A query attribute must be specified and must be a string.")
+		return nil, gqlSyntaxError("A query attribute must be specified and must be a string.")
 	}
 	return doc, nil
 }
 
+// gqlSyntaxError carries words for the caller, in GitHub's spelling.
 type gqlSyntaxError string
+
+// Error is the text as the caller gets it.
+func (e gqlSyntaxError) Error() string { return string(e) }
 
 func (p *gqlParser) fail() {
 	line := 1 + strings.Count(p.src[:min(p.pos, len(p.src))], "\n")

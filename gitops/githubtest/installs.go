@@ -104,8 +104,9 @@ func (s *Server) SelectRepositories(installationID int64, names []string) error 
 		}
 		return out
 	}
-	added, removed := missing(before, after), missing(after, before)
-	for action, list := range map[string][]*repoRow{"added": added, "removed": removed} {
+	lists := map[string][]*repoRow{"added": missing(before, after), "removed": missing(after, before)}
+	for _, action := range []string{"added", "removed"} {
+		list := lists[action]
 		if len(list) == 0 {
 			continue
 		}

@@ -194,7 +194,8 @@ func TestProtectedBranch(t *testing.T) {
 	f := newFixture(t)
 	token := f.token(nil)
 	head := f.head()
-	for ruleset, wantType := range map[bool]string{false: "BRANCH_PROTECTION_RULE_VIOLATION", true: "UNPROCESSABLE"} {
+	for _, ruleset := range []bool{false, true} {
+		wantType := map[bool]string{false: "BRANCH_PROTECTION_RULE_VIOLATION", true: "UNPROCESSABLE"}[ruleset]
 		if err := f.Protect(repoName, "main", true, ruleset); err != nil {
 			t.Fatal(err)
 		}

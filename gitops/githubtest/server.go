@@ -349,7 +349,7 @@ func (s *Server) Close() error {
 		s.hooks.close()
 	}
 	if server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
 		if server.Shutdown(ctx) != nil {
 			server.Close()
 		}

@@ -46,6 +46,7 @@ type fakeClock struct {
 	mu     sync.Mutex
 	now    time.Time
 	timers []fakeTimer
+	armed  chan struct{} // one per timer made
 }
 
 type fakeTimer struct {
@@ -54,7 +55,7 @@ type fakeTimer struct {
 }
 
 func newFakeClock() *fakeClock {
-	return &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), armed: make(chan struct{}, 100)}
 }
 
 func (c *fakeClock) Now() time.Time {
@@ -68,6 +69,7 @@ func (c *fakeClock) After(d time.Duration) <-chan time.Time {
 	defer c.mu.Unlock()
 	ch := make(chan time.Time, 1)
 	c.timers = append(c.timers, fakeTimer{c.now.Add(d), ch})
+	c.armed <- struct{}{}
 	return ch
 }
 
@@ -86,10 +88,14 @@ func (c *fakeClock) advance(d time.Duration) {
 	c.timers = left
 }
 
-func (c *fakeClock) waiting() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.timers)
+// waitTimer returns once somebody waits for the clock.
+func (c *fakeClock) waitTimer(t *testing.T) {
+	t.Helper()
+	select {
+	case <-c.armed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody waits for the clock")
+	}
 }
 
 const (
@@ -286,6 +292,7 @@ func (f *fixture) settle() {
 // hook is a webhook receiver that checks signatures.
 type hook struct {
 	mu     sync.Mutex
+	came   chan string
 	events []received
 	bad    int
 	status int
@@ -298,7 +305,7 @@ type received struct {
 
 func (f *fixture) hook() *hook {
 	f.t.Helper()
-	h := &hook{status: 202}
+	h := &hook{status: 202, came: make(chan string, 1000)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		mac := hmac.New(sha256.New, []byte(secret))
@@ -313,6 +320,7 @@ func (f *fixture) hook() *hook {
 		one := received{event: r.Header.Get("X-GitHub-Event"), guid: r.Header.Get("X-GitHub-Delivery")}
 		json.Unmarshal(body, &one.payload)
 		h.events = append(h.events, one)
+		h.came <- one.event
 		w.WriteHeader(h.status)
 	}))
 	f.t.Cleanup(server.Close)
@@ -320,6 +328,18 @@ func (f *fixture) hook() *hook {
 		f.t.Fatal(err)
 	}
 	return h
+}
+
+// waitEvents returns once n events of a kind have come in all.
+func (f *fixture) waitEvents(h *hook, event string, n int) {
+	f.t.Helper()
+	for len(h.of(event)) < n {
+		select {
+		case <-h.came:
+		case <-time.After(10 * time.Second):
+			f.t.Fatalf("%d of %d %s events", len(h.of(event)), n, event)
+		}
+	}
 }
 
 func (h *hook) of(event string) []received {

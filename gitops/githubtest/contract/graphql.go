@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 var loadSchema = sync.OnceValues(func() (*ast.Schema, error) {
@@ -69,7 +70,7 @@ func checkGraphQL(body []byte, rec *recorder) error {
 			return errors.New("answer: an error without message")
 		}
 	}
-	doc, problems := gqlparser.LoadQuery(schema, in.Query)
+	doc, problems := gqlparser.LoadQueryWithRules(schema, in.Query, rules.NewDefaultRules())
 	if len(problems) > 0 {
 		if out.Data == nil && len(out.Errors) > 0 {
 			return nil // a bad document, refused

@@ -374,6 +374,7 @@ func TestContractOlderVersion(t *testing.T) {
 	r.s.do("PATCH", vpcs+"?background=true&omit=display_url", `[{"id":1,"labels":{"bg":"1"}}]`).want(t, 200)
 	// 3 MB are accepted.
 	r.s.do("POST", vpcs+omit, `{"fabric":1,"name":"big","spec":{"x":"`+strings.Repeat("y", 3000000)+`"}}`).want(t, 201)
+	hooks.wait(r.s)
 }
 
 // TestContractCore replays what was recorded on core models: bulk writes of tags

@@ -1,7 +1,10 @@
 package manifests
 
 import (
+	"flag"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,10 +34,79 @@ func lineChange(a, b string) (removed, added int) {
 	return len(x) - table[0][0], len(y) - table[0][0]
 }
 
+var editCount = flag.Int("edits", 12_000, "how many random edits the statistics make")
+
+// TestEditHostile makes random edits in documents with anchors, aliases, explicit keys and lone dashes: no wrong value,
+// no lost comment (a gate of Edit), and hardly any refusal.
+func TestEditHostile(t *testing.T) {
+	t.Parallel()
+	refused, total, merged := 0, 0, 0
+	for seed := range *editCount / 3 {
+		s := &scribe{rng: rand.New(rand.NewPCG(uint64(seed), 2)), hostile: true}
+		text, doc := s.document()
+		if s.chance(30) {
+			text, doc = mergeText(s), 0
+			merged++
+		}
+		f, found := Parse("x.yaml", []byte(text))
+		if len(found) > 0 || f.Documents()[doc].Object == nil {
+			t.Fatalf("seed %d: the generated text does not parse: %v\n%s", seed, found, text)
+		}
+		op, want, path := s.mutate(f.Documents()[doc].Object)
+		total++
+		out, err := f.Edit(doc, want)
+		if err != nil {
+			if refused++; refused < 5 {
+				t.Logf("seed %d: %s %v refused: %v\n%s", seed, op, path, err, text)
+			}
+			continue
+		}
+		g, found := Parse("x.yaml", out)
+		if len(found) > 0 || !Equal(g.Documents()[doc].Object, want) {
+			t.Fatalf("seed %d: %s %v gave a wrong value: %v\n%s\n->\n%s", seed, op, path, found, text, out)
+		}
+	}
+	t.Logf("%d edits (%d with merges), %d refused", total, merged, refused)
+	if refused*1000 > total {
+		t.Errorf("%d of %d edits were refused", refused, total)
+	}
+}
+
+// mergeText is a document with merge keys: block and flow, one source and several.
+func mergeText(s *scribe) string {
+	s.hostile = false
+	base := s.object(1, 1+s.rng.IntN(3))
+	other := s.object(1, 1+s.rng.IntN(3))
+	var b strings.Builder
+	b.WriteString("base: &base " + s.flow(base) + s.pick("", " # c") + "\nother: &other\n")
+	s.step, s.noise = 2, s.rng.IntN(30)
+	s.mapping(&b, other, 2, false)
+	own := map[string]any{}
+	for range s.rng.IntN(3) {
+		own[s.pick(append(slices.Collect(maps.Keys(base)), "own", "more")...)] = s.leaf()
+	}
+	switch s.rng.IntN(4) {
+	case 0:
+		b.WriteString("use:\n  <<: *base" + s.pick("", " # merged") + "\n")
+		s.mapping(&b, own, 2, false)
+	case 1:
+		b.WriteString("use:\n  <<: [*base, *other]\n")
+		s.mapping(&b, own, 2, false)
+	case 2:
+		b.WriteString("use:\n- <<: *other\n")
+		s.mapping(&b, own, 2, false)
+		b.WriteString("- {<<: *base, own: 1}\n")
+	default:
+		b.WriteString("use: {<<: *base, k: v}\nagain: *base\n")
+	}
+	return b.String()
+}
+
 // TestEditStatistics makes random edits in random layouts and counts the ideal ones: the value as intended, nothing
 // refused, and no more lines touched than the edit needs. (That no comment is lost is a gate of Edit itself.)
 func TestEditStatistics(t *testing.T) {
-	const edits = 12_000
+	t.Parallel()
+	edits := *editCount
 	ideal, shown := 0, 0
 	for seed := range edits {
 		s := &scribe{rng: rand.New(rand.NewPCG(uint64(seed), 1))}
@@ -68,7 +140,7 @@ func TestEditStatistics(t *testing.T) {
 		}
 		ideal++
 	}
-	share := 100 * float64(ideal) / edits
+	share := 100 * float64(ideal) / float64(edits)
 	t.Logf("%d edits, %d ideal (%.3f %%)", edits, ideal, share)
 	if share < 99.98 {
 		t.Errorf("only %.3f %% of the edits are ideal", share)

@@ -16,7 +16,16 @@ type scribe struct {
 	seq   int
 	noise int // percent of places that get a comment or blank line
 	n     int // numbers the comments, so that each can be recognised
-	tidy  bool
+
+	hostile bool  // anchors, aliases, lone dashes, explicit keys, values on lines of their own
+	pool    []any // values to use again, so that aliases have something to repeat
+	anchors []anchored
+}
+
+// anchored is a value that stands behind an anchor.
+type anchored struct {
+	name  string
+	value any
 }
 
 func (s *scribe) chance(percent int) bool { return s.rng.IntN(100) < percent }
@@ -59,6 +68,18 @@ func (s *scribe) leaf() any {
 }
 
 func (s *scribe) value(depth int) any {
+	if s.hostile && len(s.pool) > 0 && s.chance(25) {
+		v, _ := cloneValue(s.pool[s.rng.IntN(len(s.pool))], 0)
+		return v
+	}
+	v := s.fresh(depth)
+	if s.hostile && s.chance(40) {
+		s.pool = append(s.pool, v)
+	}
+	return v
+}
+
+func (s *scribe) fresh(depth int) any {
 	if depth <= 0 || s.chance(45) {
 		return s.leaf()
 	}
@@ -129,13 +150,56 @@ func (s *scribe) mapping(b *strings.Builder, m map[string]any, col int, inline b
 			s.above(b, col)
 			b.WriteString(pad(col))
 		}
-		b.WriteString(s.quoted(k, false) + ":")
+		if s.hostile && s.chance(4) {
+			b.WriteString("? " + s.quoted(k, false) + "\n" + pad(col))
+			b.WriteString(":")
+			if isLeaf(m[k]) {
+				b.WriteString(" " + s.flow(m[k]))
+				s.endLine(b)
+				continue
+			}
+		} else {
+			b.WriteString(s.quoted(k, false) + ":")
+		}
 		s.below(b, m[k], col, false)
 	}
 }
 
 // below writes the value of a key or item whose line has begun.
 func (s *scribe) below(b *strings.Builder, v any, col int, item bool) {
+	if s.hostile {
+		for _, a := range s.anchors {
+			if Equal(a.value, v) && s.chance(60) {
+				b.WriteString(" *" + a.name)
+				s.endLine(b)
+				return
+			}
+		}
+		if s.chance(12) {
+			a := anchored{fmt.Sprintf("n%d", s.rng.IntN(6)), v}
+			b.WriteString(" &" + a.name)
+			// The name means this value from here on.
+			forget := func(o anchored) bool { return o.name == a.name }
+			s.anchors = slices.DeleteFunc(s.anchors, forget)
+			s.below1(b, v, col, item && isScalar(v))
+			s.anchors = slices.DeleteFunc(s.anchors, forget)
+			s.anchors = append(s.anchors, a)
+			return
+		}
+		if item && !isScalar(v) && s.chance(10) {
+			s.below1(b, v, col+1, false)
+			return
+		}
+		if text, ok := v.(string); ok && plainSafe(text, false) && s.chance(10) {
+			b.WriteString("\n" + pad(col+s.step) + text)
+			s.endLine(b)
+			return
+		}
+	}
+	s.below1(b, v, col, item)
+}
+
+func (s *scribe) below1(b *strings.Builder, v any, col int, item bool) {
 	switch x := v.(type) {
 	case map[string]any:
 		if len(x) == 0 || s.chance(8) && oneLine1(x) {
@@ -210,7 +274,7 @@ func (s *scribe) below(b *strings.Builder, v any, col int, item bool) {
 		b.WriteString(" " + s.quoted(x, false))
 		s.endLine(b)
 	case nil:
-		if s.chance(50) {
+		if s.chance(50) && !s.hostile {
 			s.endLine(b)
 			return
 		}

@@ -47,7 +47,7 @@ func (a *App) newServices(cfg *config.Config) (*services, error) {
 	for _, n := range cfg.NetBox {
 		transport := &countedTransport{next: http.DefaultTransport.(*http.Transport).Clone(), host: hostOf(n.URL), metrics: a.metrics, log: a.log, now: a.opts.Clock.Now}
 		conn, err := netbox.Dial(netbox.Config{Name: n.Name, URL: n.URL, Token: n.Token.Reveal(), Transport: transport, Now: a.opts.Clock.Now,
-			Log: a.log.With(zap.String("netbox", n.Name)).Sugar().Infow})
+			Log: a.log.Sugar().Infow})
 		if err != nil {
 			return nil, err
 		}

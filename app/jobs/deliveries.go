@@ -164,6 +164,9 @@ func (m *Manager) finishDeliveries(ctx context.Context, list []store.Claimed, de
 	w := newWork()
 	for _, c := range list {
 		w.add(c.Delivery, decisions[c.ID])
+		for _, f := range decisions[c.ID].Fabrics {
+			m.memory.edited(f, c.User) // before the cycle can begin
+		}
 	}
 	err := m.Store.Tx(ctx, "jobs.deliveries", func(tx *sql.Tx) error {
 		if err := m.queue(ctx, tx, w); err != nil {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,10 @@ type known struct {
 	notBefore time.Time
 	why       string
 	failure   string // why the last cycle failed, for people; empty after one that went through
+	// editors are NetBox users whose edits no cycle has worked on yet, for the trailers of its commit.
+	editors map[string]bool
+	// told are the conflicts whose line is in the log already.
+	told map[int]bool
 }
 
 // held is what our answers and listings held of one kind in one fabric.
@@ -64,7 +69,7 @@ func (m *memory) reload(ctx context.Context, s *store.Store) error {
 	for _, f := range fabrics {
 		k := m.fabrics[f.ID]
 		if k == nil {
-			k = &known{kinds: map[string]*held{}}
+			k = &known{kinds: map[string]*held{}, editors: map[string]bool{}, told: map[int]bool{}}
 		}
 		k.fabric = f
 		next[f.ID] = k
@@ -335,4 +340,58 @@ func (m *memory) listedAny(fabric int64) bool {
 		}
 	}
 	return false
+}
+
+// maxEditors bounds the names kept for one fabric.
+const maxEditors = 100
+
+// edited remembers who edited a fabric in NetBox.
+func (m *memory) edited(fabric int64, user string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.fabrics[fabric]; k != nil && user != "" && len(k.editors) < maxEditors {
+		k.editors[user] = true
+	}
+}
+
+// editorsOf are the users to be named by the next commit, sorted.
+func (m *memory) editorsOf(fabric int64) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.fabrics[fabric]
+	if k == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(k.editors))
+}
+
+// named forgets users whose edits a cycle has worked on.
+func (m *memory) named(fabric int64, users []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.fabrics[fabric]; k != nil {
+		for _, u := range users {
+			delete(k.editors, u)
+		}
+	}
+}
+
+// untold are those of the open conflicts whose line is not in the log yet; what is no longer open is forgotten.
+func (m *memory) untold(fabric int64, open []gitops.Conflict) []gitops.Conflict {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.fabrics[fabric]
+	if k == nil {
+		return nil
+	}
+	told := map[int]bool{}
+	var out []gitops.Conflict
+	for _, c := range open {
+		if !k.told[c.Number] || c.Number == 0 {
+			out = append(out, c)
+		}
+		told[c.Number] = true
+	}
+	k.told = told
+	return out
 }

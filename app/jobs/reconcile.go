@@ -77,6 +77,8 @@ func (w *reconcileWorker) Work(ctx context.Context, job *river.Job[reconcileArgs
 	defer end()
 
 	rec := &recording{}
+	req := pending.Request()
+	req.Editors = m.memory.editorsOf(id)
 	var result *gitops.Result
 	started := m.Clock.Now()
 	err = guarded(func() error {
@@ -84,7 +86,7 @@ func (w *reconcileWorker) Work(ctx context.Context, job *river.Job[reconcileArgs
 		if err != nil {
 			return err
 		}
-		result, err = m.Run(ctx, cycle, pending.Request())
+		result, err = m.Run(ctx, cycle, req)
 		return err
 	})
 	took := m.Clock.Now().Sub(started)
@@ -97,6 +99,7 @@ func (w *reconcileWorker) Work(ctx context.Context, job *river.Job[reconcileArgs
 		return m.failed(ctx, job, f, pending, err)
 	}
 	m.memory.fail(id, "")
+	m.memory.named(id, req.Editors)
 	m.Metrics.Cycle("ok", took, result.Commits, result.NetBoxWrites)
 	m.Metrics.Conflicts(f.Connection+"/"+f.Policy.Name, result.Status.Conflicts)
 	m.report(f, pending, result, took)
@@ -220,7 +223,7 @@ func outcomeOf(err error) string {
 	return "error"
 }
 
-// report logs what a cycle did: one line, and one for each open conflict with both values.
+// report logs what a cycle did: one line, and one for each conflict that is new, with both values.
 func (m *Manager) report(f store.Fabric, pending store.PendingSync, r *gitops.Result, took time.Duration) {
 	log := m.fabricLog(f)
 	if r.Operation != nil {
@@ -239,7 +242,7 @@ func (m *Manager) report(f store.Fabric, pending store.PendingSync, r *gitops.Re
 	if r.Plan == nil {
 		return
 	}
-	for _, c := range r.Plan.Conflicts {
+	for _, c := range m.memory.untold(f.ID, r.Plan.Conflicts) {
 		log.Warn(ConflictLine(c))
 	}
 }

@@ -3,9 +3,13 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
+
+	"go.uber.org/zap"
 
 	"github.com/hnp-sync/hnp-sync/app/store"
 	"github.com/hnp-sync/hnp-sync/gitops"
+	"github.com/hnp-sync/hnp-sync/handlers"
 )
 
 // errConfigurationMoved: the commit a cycle looks at holds another configuration than the one it was started with.
@@ -105,7 +109,6 @@ func (m *Manager) cycleOf(f store.Fabric, rec *recording) (*gitops.Cycle, error)
 		return nil, err
 	}
 	r, _ := m.memory.repository(f.RepositoryID)
-	log := m.fabricLog(f)
 	return &gitops.Cycle{
 		Repository:   &watchedRepository{Repository: repo, rec: rec, configBlob: r.ConfigBlob, guard: r.DefaultBranch == f.Branch},
 		Inventory:    &watchedInventory{Inventory: inv, rec: rec, connection: f.Connection, memory: m.memory, clock: m.Clock},
@@ -114,7 +117,21 @@ func (m *Manager) cycleOf(f store.Fabric, rec *recording) (*gitops.Cycle, error)
 		Fabric:       f.Policy,
 		Problems:     m.Problems,
 		NewOperation: m.NewOperation,
-		Log:          log.Sugar().Infow,
+		Log:          cycleLog(m.fabricLog(f)),
 		People:       m.Settings().People,
 	}, nil
+}
+
+// cycleLog is the engine's log. The fabric is in every line already.
+func cycleLog(log *zap.Logger) func(msg string, kv ...any) {
+	sugared := log.Sugar()
+	return func(msg string, kv ...any) {
+		for i := 0; i+1 < len(kv); i += 2 {
+			if kv[i] == handlers.FieldFabric {
+				kv = slices.Delete(slices.Clone(kv), i, i+2)
+				break
+			}
+		}
+		sugared.Infow(msg, kv...)
+	}
 }

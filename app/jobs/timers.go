@@ -223,6 +223,7 @@ func (m *Manager) newChanges(connection string, fd *feed, page *gitops.FeedPage)
 				continue
 			}
 			wanted[h.Fabric] = append(wanted[h.Fabric], row.Kind)
+			m.memory.edited(h.Fabric, row.User)
 		}
 	}
 	return wanted, later

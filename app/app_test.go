@@ -1,0 +1,151 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hnp-sync/hnp-sync/app/api"
+)
+
+func seedFiles(vlan int) map[string]string {
+	return map[string]string{".github/hnp-sync.yaml": repoConfig, vpcFile: fmt.Sprintf(vpcYAML, vlan)}
+}
+
+// inStep is a site with an App whose first import is over.
+func inStep(t *testing.T) (*site, *running) {
+	t.Helper()
+	s := newSite(t, seedFiles(1001))
+	r := s.start()
+	s.eventually("NetBox has the VPC", func() bool { return s.netboxVLAN() == 1001 })
+	st := r.quiet()
+	if len(st.Fabrics) != 1 || st.Fabrics[0].State != "equal" {
+		t.Fatalf("after the import: %+v", st)
+	}
+	s.github.ResetStats()
+	s.netbox.ResetStats()
+	return s, r
+}
+
+func TestPushReachesNetBox(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	before := s.commits()
+	head := s.gitPush("Move the VLAN", map[string]string{vpcFile: fmt.Sprintf(vpcYAML, 1002)})
+	s.eventually("NetBox has the VLAN", func() bool { return s.netboxVLAN() == 1002 })
+	st := r.quiet()
+	f := st.Fabrics[0]
+	if f.State != "equal" || f.Head != head || f.VerifiedAt == nil || f.OpenConflicts != 0 {
+		t.Errorf("status %+v", f)
+	}
+	if n := s.commits() - before; n != 1 {
+		t.Errorf("%d commits, want the user's one", n)
+	}
+	github, netbox := s.github.Stats().ByUser["hnp-sync[bot]"], s.netbox.Stats().ByUser["hnp-sync"]
+	if total := github.Total + netbox.Total; total > 4 {
+		t.Errorf("%d requests, want at most 4: %v %v", total, github.Routes, netbox.Routes)
+	}
+}
+
+func TestNetBoxEditBecomesOneCommit(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	before := s.commits()
+	s.setVLAN(1003)
+	s.eventually("Git has the VLAN", func() bool { return strings.Contains(s.gitText(), "vlan: 1003") })
+	st := r.quiet()
+	if want := fmt.Sprintf(vpcYAML, 1003); s.gitText() != want {
+		t.Errorf("file\n%s\nwant\n%s", s.gitText(), want)
+	}
+	if n := s.commits() - before; n != 1 {
+		t.Errorf("%d commits, want 1", n)
+	}
+	if f := st.Fabrics[0]; f.State != "equal" {
+		t.Errorf("status %+v", f)
+	}
+	log, err := s.github.Log(repoName, "main", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := log[0].Message; !strings.Contains(m, "NetBox-User: bob") || !strings.Contains(m, "HNP-Operation: sync_") || !strings.Contains(m, "vlan 1001 → 1003") {
+		t.Errorf("message %q", m)
+	}
+	github, netbox := s.github.Stats().ByUser["hnp-sync[bot]"], s.netbox.Stats().ByUser["hnp-sync"]
+	if total := github.Total + netbox.Total; total > 3 {
+		t.Errorf("%d requests, want at most 3: %v %v", total, github.Routes, netbox.Routes)
+	}
+}
+
+func TestConflictOverwritesNothing(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	before := s.commits()
+	url := s.target.Swap(nil) // no webhook arrives while both sides are edited
+	s.gitPush("Mine", map[string]string{vpcFile: fmt.Sprintf(vpcYAML, 1010)})
+	s.setVLAN(1020)
+	s.target.Store(url)
+	var started api.Started
+	if code := r.api(http.MethodPost, "/api/plugins/hedgehog/fabrics/1/sync/", map[string]any{"direction": "bidirectional"}, &started); code != 202 {
+		t.Fatalf("sync: %d", code)
+	}
+	st := r.quiet()
+	if f := st.Fabrics[0]; f.State != "conflict" || f.OpenConflicts != 1 {
+		t.Errorf("status %+v", f)
+	}
+	var list api.Conflicts
+	if code := r.api(http.MethodGet, "/api/plugins/hedgehog/fabrics/1/conflicts/", nil, &list); code != 200 || list.TotalConflicts != 1 {
+		t.Fatalf("conflicts: %d %+v", code, list)
+	}
+	c := list.Conflicts[0]
+	field := c.Fields[0]
+	if c.Number != 1 || c.ResourceName != "test-vpc" || c.Kind != "VPC" || c.ConflictType != "concurrent_modification" || c.ResourceID == 0 ||
+		field.Path != "spec.subnets.default.vlan" || fmt.Sprintf("%v %v %v", field.Git.Value, field.NetBox.Value, field.Base.Value) != "1010 1020 1001" {
+		t.Errorf("conflict %+v", c)
+	}
+	if s.netboxVLAN() != 1020 || !strings.Contains(s.gitText(), "vlan: 1010") || s.commits() != before+1 {
+		t.Errorf("something was overwritten: NetBox %d, Git %s", s.netboxVLAN(), s.gitText())
+	}
+	if !strings.Contains(r.logs.String(), "conflict C1 vpc/test-vpc spec.subnets.default.vlan [concurrent_modification]: git 1010, NetBox 1020") {
+		t.Error("the log has no line for the conflict")
+	}
+	var op api.Operation
+	if code := r.api(http.MethodGet, "/api/plugins/hedgehog/sync-operations/"+started.OperationID+"/status/", nil, &op); code != 200 || op.Status != "completed" || op.CompletedAt == nil {
+		t.Errorf("operation: %d %+v", code, op)
+	}
+	// It ends when one side is set to the other's value.
+	s.setVLAN(1010)
+	s.eventually("the conflict ends", func() bool { return r.quiet().Fabrics[0].State == "equal" })
+}
+
+func TestFiftyfoldDeliveryHasOneEffect(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	before := s.commits()
+	if _, err := s.github.AddFault(faultOf("webhook_duplicate", 50)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.netbox.AddFault(netboxFaultOf("webhook_duplicate", 50)); err != nil {
+		t.Fatal(err)
+	}
+	s.setVLAN(1004)
+	s.eventually("Git has the VLAN", func() bool { return strings.Contains(s.gitText(), "vlan: 1004") })
+	r.quiet()
+	if n := s.commits() - before; n != 1 {
+		t.Errorf("%d commits, want 1", n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, code := range s.sent {
+		if code != 202 && code != 200 {
+			t.Errorf("a webhook was answered %d", code)
+		}
+	}
+	if len(s.sent) < 50 {
+		t.Errorf("only %d webhooks arrived", len(s.sent))
+	}
+	github, netbox := s.github.Stats().ByUser["hnp-sync[bot]"], s.netbox.Stats().ByUser["hnp-sync"]
+	if total := github.Total + netbox.Total; total > 3 {
+		t.Errorf("%d requests, want at most 3: %v %v", total, github.Routes, netbox.Routes)
+	}
+}

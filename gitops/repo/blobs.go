@@ -36,8 +36,9 @@ func blobOID(data []byte, like string) string {
 }
 
 // contents returns the verified content of every regular file up to gitops.MaxFileBytes, by object id: from the
-// cache, from the texts that came with the tree, else with as few requests as possible.
-func (r *Repository) contents(ctx context.Context, files []entry) (map[string][]byte, error) {
+// cache, from the texts that came with the tree or were hinted at, else with as few requests as possible. files is
+// not changed: it may be shared.
+func (r *Repository) contents(ctx context.Context, files []entry, hinted map[string]*string) (map[string][]byte, error) {
 	have := map[string][]byte{}
 	var missing []entry
 	asked := map[string]bool{}
@@ -51,6 +52,9 @@ func (r *Repository) contents(ctx context.Context, files []entry) (map[string][]
 		if data, found := r.app.cache.Get(f.oid); found {
 			have[f.oid] = data
 			continue
+		}
+		if f.text == nil {
+			f.text = hinted[f.oid]
 		}
 		if f.text != nil && r.keep(have, f.oid, []byte(*f.text)) {
 			continue
@@ -126,7 +130,7 @@ func (r *Repository) textBatch(ctx context.Context, batch []entry, have map[stri
 	}
 	attempts := 0
 	if len(batch) > 1 {
-		attempts = 2
+		attempts = 1 // halves are the better second try
 	}
 	err = r.client.query(ctx, "read blobs", b.String(), map[string]any{"owner": r.ref.Owner, "name": r.ref.Name}, maxBlobAnswer, attempts, &out)
 	switch {

@@ -204,7 +204,13 @@ func (e graphqlError) missingFile() bool {
 
 // query sends a GraphQL query, which has no effects.
 func (c *client) query(ctx context.Context, operation, text string, variables map[string]any, maxBytes int64, attempts int, out any) error {
-	return c.graphql(ctx, request{operation: operation, safe: true, maxBytes: maxBytes, attempts: attempts}, text, variables, out)
+	r := request{operation: operation, safe: true, maxBytes: maxBytes, attempts: attempts}
+	err := c.graphql(ctx, r, text, variables, out)
+	var api *APIError
+	if attempts != 1 && errors.As(err, &api) && api.timedOut {
+		return c.graphql(ctx, r, text, variables, out)
+	}
+	return err
 }
 
 // mutate sends a GraphQL mutation, once.
@@ -248,7 +254,7 @@ func (c *client) graphql(ctx context.Context, r request, text string, variables 
 			return fmt.Errorf("%s: %w", r.operation, c.limit.block(resourceGraphQL, true, wait))
 		case e.Type == "" && strings.HasPrefix(e.Message, "Something went wrong while executing your query"):
 			// GitHub's own time-out or failure, with status 200: a mutation may have been carried out.
-			api.Status = http.StatusBadGateway
+			api.Status, api.timedOut = http.StatusBadGateway, true
 			return unknown(api)
 		}
 		return api

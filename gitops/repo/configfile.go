@@ -158,7 +158,7 @@ func (r *Repository) configData(ctx context.Context, path string, n *entryNode) 
 	case f.size > MaxConfigBytes:
 		return nil, fmt.Errorf("%w: %s has %d bytes, the limit is %d", ErrConfigTooLarge, path, f.size, MaxConfigBytes)
 	}
-	contents, err := r.contents(ctx, files)
+	contents, err := r.contents(ctx, files, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,8 @@ type APIError struct {
 	DocumentationURL string
 	RequestID        string
 	Accepted         string // X-Accepted-GitHub-Permissions: what would have been needed
+
+	timedOut bool // GitHub's own time-out, reported with status 200
 }
 
 func (e *APIError) Error() string {

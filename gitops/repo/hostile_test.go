@@ -202,12 +202,38 @@ func TestABatchThatIsTooMuchIsHalved(t *testing.T) {
 	for i := range 5 {
 		files = append(files, entry{path: fmt.Sprint(i), mode: modeFile, oid: blobOID([]byte(vpc(i)), headOID), size: int64(len(vpc(i)))})
 	}
-	got, err := s.open().contents(t.Context(), files)
+	got, err := s.open().contents(t.Context(), files, nil)
 	if err != nil || len(got) != 5 {
 		t.Errorf("%d contents, %v", len(got), err)
 	}
 	if fmt.Sprint(sizes) != "[5 2 3 1 2]" {
 		t.Errorf("asked for %v", sizes)
+	}
+}
+
+func TestASoftTimeOutOfAReadIsRepeatedOnce(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int32
+	s := newGraphQL(t, func(graphQL) string {
+		if n.Add(1)%2 == 1 {
+			return `{"errors":[{"message":"Something went wrong while executing your query. Please include x when reporting this issue."}]}`
+		}
+		return `{"data":{"repository":{"databaseId":7,"a":{"oid":"x"},"b":null}}}`
+	}, nil)
+	if missing, err := s.open().anyMissing(t.Context(), headOID, treeOID); err != nil || !missing || n.Load() != 2 {
+		t.Errorf("%v %v after %d", missing, err, n.Load())
+	}
+	if err := s.mutate(s.open()); !errors.Is(err, gitops.ErrOutcomeUnknown) || n.Load() != 3 {
+		t.Errorf("%v after %d", err, n.Load())
+	}
+}
+
+func TestOldFileModesBecomeTodays(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]string{"100664": "100644", "100600": "100644", "100775": "100755", "100644": "100644", "100755": "100755", "120000": "120000", "160000": "160000", "1006": "1006"} {
+		if got := plainMode(mode); got != want {
+			t.Errorf("%s: %s, want %s", mode, got, want)
+		}
 	}
 }
 

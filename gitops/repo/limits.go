@@ -102,8 +102,9 @@ func (l *limiter) answered(resource string, resp *http.Response) {
 	}
 }
 
-// startWrite waits for the turn of one write and returns what ends it. Waits obey ctx.
-func (l *limiter) startWrite(ctx context.Context) (done func(), err error) {
+// startWrite waits for the turn of one write and returns what ends it, which is told whether anything was sent.
+// Waits obey ctx.
+func (l *limiter) startWrite(ctx context.Context) (done func(sent bool), err error) {
 	select {
 	case l.writing <- struct{}{}:
 	case <-ctx.Done():
@@ -132,11 +133,13 @@ func (l *limiter) startWrite(ctx context.Context) (done func(), err error) {
 			return nil, err
 		}
 	}
-	return func() {
-		l.mu.Lock()
-		l.last = l.now()
-		l.writes = append(l.writes, l.last)
-		l.mu.Unlock()
+	return func(sent bool) {
+		if sent {
+			l.mu.Lock()
+			l.last = l.now()
+			l.writes = append(l.writes, l.last)
+			l.mu.Unlock()
+		}
 		release()
 	}, nil
 }

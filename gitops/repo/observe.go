@@ -107,7 +107,7 @@ func (r *Repository) ask(ctx context.Context, q observation, how mode) (*reposit
 	}
 	attempts := 0
 	if how != askTree {
-		attempts = 2 // a smaller question is the better second try
+		attempts = 1 // a smaller question is the better second try
 	}
 	if err := r.client.query(ctx, "observe", q.text, q.variables, maxObservation, attempts, &out); err != nil {
 		return nil, nil, err
@@ -191,12 +191,13 @@ func (r *Repository) snapshot(ctx context.Context, how mode, lean bool, c *commi
 	if err != nil {
 		return nil, err
 	}
+	var hinted map[string]*string
 	if how != askContents {
-		if err := r.takeHints(files, raw); err != nil {
+		if hinted, err = r.hinted(raw); err != nil {
 			return nil, err
 		}
 	}
-	contents, err := r.contents(ctx, files)
+	contents, err := r.contents(ctx, files, hinted)
 	if err != nil {
 		return nil, err
 	}
@@ -238,18 +239,18 @@ func (r *Repository) files(ctx context.Context, how mode, dirTree string, top []
 	return entries, nil
 }
 
-// takeHints attaches the texts of the files that were asked for by name. The tree says which object each path is;
-// a text that is not of that object is left alone.
-func (r *Repository) takeHints(files []entry, raw json.RawMessage) error {
+// hinted returns the texts of the files that were asked for by name, by object id. The tree says which object each
+// path is, and the hash whether the text is that object.
+func (r *Repository) hinted(raw json.RawMessage) (map[string]*string, error) {
 	if len(r.hints) == 0 {
-		return nil
+		return nil, nil
 	}
 	var node struct {
 		Ref    *struct{ Target map[string]json.RawMessage } `json:"ref"`
 		Object map[string]json.RawMessage                   `json:"object"`
 	}
 	if err := decode("observe", raw, &node); err != nil {
-		return err
+		return nil, err
 	}
 	commit := node.Object
 	if node.Ref != nil {
@@ -262,12 +263,7 @@ func (r *Repository) takeHints(files []entry, raw json.RawMessage) error {
 			texts[n.OID] = n.Object.Text
 		}
 	}
-	for i := range files {
-		if text := texts[files[i].oid]; text != nil && files[i].regular() {
-			files[i].text = text
-		}
-	}
-	return nil
+	return texts, nil
 }
 
 // history turns the answer's commits into the engine's. A commit touches the directory when it is a first-parent

@@ -27,7 +27,8 @@ type Options struct {
 	Branch string
 	// Directory is slash separated, relative to the repository's root; "" or "." is the root.
 	Directory string
-	// ReadOnly asks for a token that cannot write; Commit is then refused.
+	// ReadOnly asks for a token that cannot write; Commit is then refused. Needed where the installation grants
+	// only reading: GitHub refuses to mint a token with more than was granted.
 	ReadOnly bool
 	// Deep says that the directory may be a large, freely arranged tree (layout in_place): it is first read with
 	// the recursive tree instead of a query with contents.

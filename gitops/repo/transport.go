@@ -93,7 +93,7 @@ func (t *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Path == t.app.ends.graphql.Path {
 		resource = resourceGraphQL
 	}
-	tries := 1
+	tries, sent := 1, false
 	if info.safe {
 		if tries = info.attempts; tries == 0 {
 			tries = maxAttempts
@@ -108,7 +108,7 @@ func (t *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 			closeBody(req)
 			return nil, err
 		}
-		defer done()
+		defer func() { done(sent) }()
 	}
 	for attempt := 1; ; attempt++ {
 		if err := t.limit.check(resource); err != nil {
@@ -119,6 +119,7 @@ func (t *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		sent = true
 		start := t.app.now()
 		resp, err := t.next.RoundTrip(try)
 		var refused *RateLimitError

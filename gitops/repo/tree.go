@@ -34,6 +34,17 @@ type entry struct {
 
 func (e entry) regular() bool { return e.mode == modeFile || e.mode == modeExec }
 
+// plainMode makes the modes that very old Git wrote (100664 and the like) one of the two that Git has now.
+func plainMode(mode string) string {
+	if len(mode) != 6 || !strings.HasPrefix(mode, "100") {
+		return mode
+	}
+	if (mode[3]-'0')&1 == 1 {
+		return modeExec
+	}
+	return modeFile
+}
+
 // subtree is a directory that an answer named but did not open.
 type subtree struct{ path, oid string }
 
@@ -58,7 +69,7 @@ func flatten(prefix string, in []entryNode, depth int, files *[]entry, closed *[
 			}
 			continue
 		}
-		e := entry{path: p, mode: fmt.Sprintf("%06o", n.Mode), oid: n.OID, size: n.Size}
+		e := entry{path: p, mode: plainMode(fmt.Sprintf("%06o", n.Mode)), oid: n.OID, size: n.Size}
 		if e.mode == modeModule || n.Type == "commit" {
 			e.mode, e.size = modeModule, 0
 		}
@@ -100,7 +111,7 @@ func decodeTree(operation, prefix string, body []byte) (files []entry, dirs []su
 		case "tree":
 			dirs = append(dirs, subtree{prefix + n.Path, n.SHA})
 		case "blob", "commit":
-			e := entry{path: prefix + n.Path, mode: n.Mode, oid: n.SHA, size: n.Size}
+			e := entry{path: prefix + n.Path, mode: plainMode(n.Mode), oid: n.SHA, size: n.Size}
 			if n.Type == "commit" {
 				e.mode, e.size = modeModule, 0
 			}

@@ -2,13 +2,14 @@ package repo
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/golang-jwt/jwt/v4"
 )
 
 // Config is what an App needs. The zero value of every optional field is usable.
@@ -22,8 +23,8 @@ type Config struct {
 	BaseURL string
 	// Transport carries every request; nil makes one. It is shared by all installations.
 	Transport http.RoundTripper
-	// Now and Sleep are the clock; nil means the real one. Sleep returns ctx's error when ctx ends first. Tokens
-	// expire by the real clock whatever these say.
+	// Now and Sleep are the clock; nil means the real one. Sleep returns ctx's error when ctx ends first. Signatures
+	// are dated by Now, and tokens end by it.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
 	// Timeout is the deadline of one attempt of one request, its body included; 30 s when zero.
@@ -43,7 +44,7 @@ type Config struct {
 // App is one GitHub App on one GitHub. Safe for concurrent use. Close it when done.
 type App struct {
 	id        int64
-	key       []byte
+	key       *rsa.PrivateKey
 	ends      endpoints
 	now       func() time.Time
 	sleep     func(context.Context, time.Duration) error
@@ -74,7 +75,7 @@ func NewApp(cfg Config) (*App, error) {
 		return nil, errors.New("app_id is missing")
 	}
 	a := &App{
-		id: cfg.AppID, key: cfg.PrivateKey, ends: ends,
+		id: cfg.AppID, ends: ends,
 		now: cfg.Now, sleep: cfg.Sleep, timeout: cfg.Timeout, spacing: cfg.WriteSpacing,
 		userAgent: cfg.UserAgent, log: cfg.Log, cache: cfg.Cache, base: cfg.Transport,
 		clients: map[clientKey]*client{}, limiters: map[int64]*limiter{},
@@ -107,9 +108,12 @@ func NewApp(cfg Config) (*App, error) {
 		a.base = t
 	}
 	a.wire = &attempt{app: a, base: a.base}
-	signer, err := ghinstallation.NewAppsTransport(a.wire, cfg.AppID, cfg.PrivateKey)
-	if err != nil {
+	if a.key, err = jwt.ParseRSAPrivateKeyFromPEM(cfg.PrivateKey); err != nil {
 		return nil, fmt.Errorf("private key of the App: want an RSA key in PEM form: %w", err)
+	}
+	signer, err := a.signing(a.wire)
+	if err != nil {
+		return nil, err
 	}
 	a.self = a.newClient(0, &signed{signer: signer, ends: ends})
 	return a, nil

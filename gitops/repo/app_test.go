@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-github/v62/github"
 
@@ -104,6 +106,37 @@ func TestHTTPClientServesGoGitHub(t *testing.T) {
 		t.Error("installation 0 was accepted")
 	}
 	var _ http.RoundTripper = hc.Transport
+}
+
+// fixedClock is a clock that a test moves.
+type fixedClock struct{ at atomic.Pointer[time.Time] }
+
+func (c *fixedClock) Now() time.Time   { return *c.at.Load() }
+func (c *fixedClock) set(at time.Time) { c.at.Store(&at) }
+
+func TestTokensEndByTheInjectedClock(t *testing.T) {
+	t.Parallel()
+	const mint = "POST /app/installations/{installation_id}/access_tokens"
+	for name, start := range map[string]time.Time{"past": time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC), "future": time.Date(2044, 3, 1, 12, 0, 0, 0, time.UTC)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := &fixedClock{}
+			clock.set(start)
+			s := newSiteAt(t, clock, map[string]string{testDir + "/a.yaml": "1\n"}, "")
+			r := s.open(Options{})
+			for range 3 {
+				s.observe(r)
+			}
+			if n := s.Stats().Other[mint]; n != 1 {
+				t.Errorf("%d tokens", n)
+			}
+			clock.set(start.Add(2 * time.Hour))
+			s.observe(r)
+			if n := s.Stats().Other[mint]; n != 2 {
+				t.Errorf("%d tokens after two hours", n)
+			}
+		})
+	}
 }
 
 // The same observation and commit through GitHub Enterprise Server's addresses.

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,8 +10,10 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/golang-jwt/jwt/v4"
 	"github.com/google/go-github/v62/github"
 
 	"github.com/hnp-sync/hnp-sync/gitops"
@@ -46,11 +49,12 @@ func (t *tokens) transport() (*ghinstallation.Transport, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.itr == nil {
-		mint := &minter{next: &retry{app: t.app, limit: t.app.limiter(0), next: t.app.wire}}
-		itr, err := ghinstallation.New(mint, t.app.id, t.installation, t.app.key)
+		mint := &minter{now: t.app.now, next: &retry{app: t.app, limit: t.app.limiter(0), next: t.app.wire}}
+		signer, err := t.app.signing(mint)
 		if err != nil {
 			return nil, fmt.Errorf("token of installation %d: %w", t.installation, err)
 		}
+		itr := ghinstallation.NewFromAppsTransport(signer, t.installation)
 		itr.BaseURL = t.app.ends.rest.String()
 		itr.InstallationTokenOptions = &t.options
 		t.itr = itr
@@ -104,7 +108,10 @@ func (t *tokens) forget(itr *ghinstallation.Transport) {
 
 // minter marks the token request: it may be repeated, it is reported under its own name, and whether it was sent
 // says nothing about the request it is made for.
-type minter struct{ next http.RoundTripper }
+type minter struct {
+	now  func() time.Time
+	next http.RoundTripper
+}
 
 func (m *minter) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := withCall(req.Context(), callInfo{operation: "mint a token", safe: true})
@@ -118,7 +125,63 @@ func (m *minter) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		setBody(out, body)
 	}
-	return m.next.RoundTrip(out)
+	resp, err := m.next.RoundTrip(out)
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		return resp, err
+	}
+	return resp, m.shift(resp)
+}
+
+// shift moves the end of a new token from the App's clock to the system's, by which ghinstallation judges it. With
+// the real clock nothing changes.
+func (m *minter) shift(resp *http.Response) error {
+	offset := time.Since(m.now())
+	if offset.Abs() < time.Second {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
+	resp.Body.Close()
+	if err != nil {
+		return &transportError{err}
+	}
+	var token struct {
+		Token     string    `json:"token"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	if err := decode("mint a token", body, &token); err != nil {
+		return err
+	}
+	token.ExpiresAt = token.ExpiresAt.Add(offset)
+	if body, err = json.Marshal(token); err != nil {
+		return err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
+
+// signing returns a transport that signs with the App's key. Never share one between installations: refreshing a
+// token writes into it.
+func (a *App) signing(next http.RoundTripper) (*ghinstallation.AppsTransport, error) {
+	signer := &datedSigner{inner: ghinstallation.NewRSASigner(jwt.SigningMethodRS256, a.key), now: a.now}
+	return ghinstallation.NewAppsTransportWithOptions(next, a.id, ghinstallation.WithSigner(signer))
+}
+
+// datedSigner dates the App's signatures by the App's clock. 30 seconds back, against a server whose clock is late;
+// GitHub accepts at most ten minutes of life.
+type datedSigner struct {
+	inner ghinstallation.Signer
+	now   func() time.Time
+}
+
+func (s *datedSigner) Sign(claims jwt.Claims) (string, error) {
+	registered, ok := claims.(*jwt.RegisteredClaims)
+	if !ok {
+		return "", errors.New("unexpected claims to sign")
+	}
+	dated := *registered
+	from := s.now().Add(-30 * time.Second).Truncate(time.Second)
+	dated.IssuedAt, dated.ExpiresAt = jwt.NewNumericDate(from), jwt.NewNumericDate(from.Add(2*time.Minute))
+	return s.inner.Sign(&dated)
 }
 
 // authenticate attaches an installation token.

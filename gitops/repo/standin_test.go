@@ -53,6 +53,7 @@ type site struct {
 	app  *App
 	hook *recorder
 	http *httptest.Server
+	now  func() time.Time
 }
 
 func (s *site) url() string { return s.http.URL }
@@ -86,6 +87,12 @@ func (r *recorder) all() []Call {
 // newSite starts a stand-in whose repository acme/fabric holds files (path → content) or the content of from.
 func newSite(t *testing.T, files map[string]string, from string) *site {
 	t.Helper()
+	return newSiteAt(t, nil, files, from)
+}
+
+// newSiteAt is newSite with a clock of its own, for both sides.
+func newSiteAt(t *testing.T, clock *fixedClock, files map[string]string, from string) *site {
+	t.Helper()
 	seed := &githubtest.Seed{
 		Tokens: map[string]githubtest.SeedToken{testUser: {Login: "alice"}},
 		GitHub: githubtest.SeedGitHub{
@@ -97,12 +104,17 @@ func newSite(t *testing.T, files map[string]string, from string) *site {
 				Installations: []githubtest.SeedInstallation{{InstallationID: testInstall, Account: "acme"}}}},
 		},
 	}
-	server, err := githubtest.New(githubtest.Options{Dir: t.TempDir(), Seed: seed})
+	opts := githubtest.Options{Dir: t.TempDir(), Seed: seed}
+	var now func() time.Time
+	if clock != nil {
+		opts.Clock, now = clock, clock.Now
+	}
+	server, err := githubtest.New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Every request and answer is held to GitHub's descriptions, every query to its schema.
-	s := &site{Server: server, t: t, hook: &recorder{}, http: httptest.NewServer(contract.Wrap(t, server.Handler()))}
+	s := &site{Server: server, t: t, hook: &recorder{}, now: now, http: httptest.NewServer(contract.Wrap(t, server.Handler()))}
 	s.app = s.newApp(s.url())
 	t.Cleanup(func() {
 		s.app.Close()
@@ -131,7 +143,7 @@ func (s *site) newApp(base string) *App {
 	transport := &http.Transport{}
 	app, err := NewApp(Config{
 		AppID: testAppID, PrivateKey: testKey(), BaseURL: base, Transport: transport,
-		Sleep: s.hook.sleep, WriteSpacing: -1, Log: s.hook.log, UserAgent: "hnp-sync/test",
+		Now: s.now, Sleep: s.hook.sleep, WriteSpacing: -1, Log: s.hook.log, UserAgent: "hnp-sync/test",
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -38,7 +38,7 @@ func newStub(t *testing.T, change func(*Config), answer http.HandlerFunc) *stub 
 		if strings.HasSuffix(r.URL.Path, "/access_tokens") {
 			n := s.mints.Add(1)
 			w.WriteHeader(201)
-			fmt.Fprintf(w, `{"token":"ghs_secret_%d","expires_at":%q}`, n, time.Now().Add(time.Hour).Format(time.RFC3339))
+			fmt.Fprintf(w, `{"token":"ghs_secret_%d","expires_at":%q}`, n, s.now.Load().Add(time.Hour).Format(time.RFC3339))
 			return
 		}
 		s.mu.Lock()
@@ -276,7 +276,7 @@ func withMints(s *stub, answer http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/access_tokens") {
 			w.WriteHeader(201)
-			fmt.Fprintf(w, `{"token":"ghs_secret_%d","expires_at":%q}`, s.mints.Add(1), time.Now().Add(time.Hour).Format(time.RFC3339))
+			fmt.Fprintf(w, `{"token":"ghs_secret_%d","expires_at":%q}`, s.mints.Add(1), s.now.Load().Add(time.Hour).Format(time.RFC3339))
 			return
 		}
 		s.mu.Lock()
@@ -573,7 +573,7 @@ func TestTokenRequestIsNarrow(t *testing.T) {
 			body, _ := io.ReadAll(r.Body)
 			bodies = append(bodies, strings.TrimSpace(string(body)))
 			w.WriteHeader(201)
-			fmt.Fprintf(w, `{"token":"t","expires_at":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339))
+			fmt.Fprintf(w, `{"token":"t","expires_at":%q}`, s.now.Load().Add(time.Hour).Format(time.RFC3339))
 			return
 		}
 		io.WriteString(w, `{"total_count":0,"repositories":[]}`)

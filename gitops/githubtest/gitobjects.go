@@ -2,9 +2,10 @@ package githubtest
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,7 +90,7 @@ func parseTree(data []byte) ([]treeEntry, error) {
 		out = append(out, treeEntry{
 			mode: strings.TrimPrefix(string(data[:sp]), "0"),
 			name: string(data[sp+1 : nul]),
-			oid:  fmt.Sprintf("%x", data[nul+1:nul+21]),
+			oid:  hex.EncodeToString(data[nul+1 : nul+21]),
 		})
 		data = data[nul+21:]
 	}
@@ -106,18 +107,23 @@ func (e treeEntry) sortKey() string {
 }
 
 func formatTree(entries []treeEntry) []byte {
-	sorted := append([]treeEntry(nil), entries...)
-	sort.Slice(sorted, func(i, j int) bool { return sorted[i].sortKey() < sorted[j].sortKey() })
+	type keyed struct {
+		key string
+		treeEntry
+	}
+	sorted := make([]keyed, 0, len(entries))
+	for _, e := range entries {
+		sorted = append(sorted, keyed{e.sortKey(), e})
+	}
+	slices.SortFunc(sorted, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
 	var b bytes.Buffer
 	for _, e := range sorted {
 		b.WriteString(e.mode)
 		b.WriteByte(' ')
 		b.WriteString(e.name)
 		b.WriteByte(0)
-		for i := 0; i < 40; i += 2 {
-			v, _ := strconv.ParseUint(e.oid[i:i+2], 16, 8)
-			b.WriteByte(byte(v))
-		}
+		raw, _ := hex.DecodeString(e.oid)
+		b.Write(raw)
 	}
 	return b.Bytes()
 }

@@ -37,6 +37,9 @@ type gitRepo struct {
 	cache  map[string]object
 	cached int
 	batch  *catFile
+
+	zmu sync.Mutex
+	z   *zlib.Writer // reused: a new one costs more than most objects
 }
 
 func openGitRepo(dir string, run *gitRunner) *gitRepo {
@@ -135,10 +138,7 @@ func (r *gitRepo) write(kind string, data []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	z, _ := zlib.NewWriterLevel(tmp, zlib.BestSpeed)
-	io.WriteString(z, head)
-	z.Write(data)
-	err = errors.Join(z.Close(), tmp.Chmod(0o444), tmp.Close())
+	err = errors.Join(r.deflate(tmp, head, data), tmp.Chmod(0o444), tmp.Close())
 	if err == nil {
 		err = os.Rename(tmp.Name(), filepath.Join(dir, oid[2:]))
 	}
@@ -150,6 +150,20 @@ func (r *gitRepo) write(kind string, data []byte) (string, error) {
 	r.remember(oid, object{kind: kind, data: append([]byte(nil), data...)})
 	r.mu.Unlock()
 	return oid, nil
+}
+
+func (r *gitRepo) deflate(w io.Writer, head string, data []byte) error {
+	r.zmu.Lock()
+	defer r.zmu.Unlock()
+	if r.z == nil {
+		r.z, _ = zlib.NewWriterLevel(w, zlib.BestSpeed)
+	} else {
+		r.z.Reset(w)
+	}
+	// Write errors stay with the writer and come out of Close.
+	io.WriteString(r.z, head)
+	r.z.Write(data)
+	return r.z.Close()
 }
 
 func (r *gitRepo) commit(oid string) (*commit, error) {
@@ -520,6 +534,9 @@ func (r *gitRepo) reachable(tip string) (map[string]bool, error) {
 // first; an empty base excludes nothing.
 func (r *gitRepo) between(base, tip string) ([]*commit, error) {
 	have := map[string]bool{}
+	if k, err := r.commit(tip); err == nil && len(k.parents) == 1 && k.parents[0] == base {
+		return []*commit{k}, nil // one commit on top, the usual push
+	}
 	if base != "" && base != zeroOID {
 		var err error
 		if have, err = r.reachable(base); err != nil {

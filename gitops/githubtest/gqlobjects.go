@@ -480,9 +480,23 @@ func (c *call) commitFields(fields map[string]any, r *repoRow, k *commit) {
 		}
 		return connection("Commit", "parents", args, items)
 	}
-	fields["history"] = func(args gqlArgs) (any, error) {
+	fields["history"] = func(args gqlArgs) (any, error) { return c.gqlHistory(r, k, args) }
+	fields["signature"] = func() any {
+		if !c.s.signedBy[k.oid] {
+			return nil
+		}
+		return fieldsOf("GpgSignature", map[string]any{"isValid": true, "state": "VALID", "wasSignedByGitHub": true})
+	}
+}
+
+// gqlHistory pages the commits reachable from k, those that changed a path
+// when one is given. It walks no further than the page needs, so a read of
+// the newest commits does not grow with the history.
+func (c *call) gqlHistory(r *repoRow, k *commit, args gqlArgs) (any, error) {
+	g := c.s.gitRepo(r)
+	file := strings.Trim(args.str("path"), "/")
+	walk := func(enough int) ([]any, error) {
 		items := []any{}
-		file := strings.Trim(args.str("path"), "/")
 		var failed error
 		err := g.history([]string{k.oid}, func(h *commit) bool {
 			if file != "" {
@@ -501,19 +515,32 @@ func (c *call) commitFields(fields map[string]any, r *repoRow, k *commit) {
 				return false
 			}
 			items = append(items, o)
-			return true
+			return enough == 0 || len(items) < enough
 		})
-		if err := errors.Join(err, failed); err != nil {
-			return nil, err
-		}
-		return connection("CommitHistory", "history", args, items)
+		return items, errors.Join(err, failed)
 	}
-	fields["signature"] = func() any {
-		if !c.s.signedBy[k.oid] {
-			return nil
-		}
-		return fieldsOf("GpgSignature", map[string]any{"isValid": true, "state": "VALID", "wasSignedByGitHub": true})
+	first, hasFirst := args.num("first")
+	offset, err := strconv.Atoi(args.str("after"))
+	enough := 0
+	if hasFirst && (err == nil || args.str("after") == "") && args["before"] == nil && args["last"] == nil {
+		enough = max(offset, 0) + max(first, 0) + 1
 	}
+	items, err := walk(enough)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := connection("CommitHistory", "history", args, items)
+	if err != nil || enough == 0 {
+		return conn, err
+	}
+	page := conn.(*gqlObject)
+	return &gqlObject{typ: page.typ, resolve: func(name string, args gqlArgs) (any, error) {
+		if name == "totalCount" {
+			all, err := walk(0)
+			return len(all), err
+		}
+		return page.resolve(name, args)
+	}}, nil
 }
 
 // samePath says whether a commit left a path as its first parent had it.

@@ -167,6 +167,9 @@ func (d *description) check(r *http.Request, path string, body []byte, rec *reco
 		_, rest, _ := strings.Cut(rest, "/")
 		path = strings.TrimSuffix("/repos/owner/name/"+rest, "/")
 	}
+	if path = strings.TrimSuffix(path, "/"); strings.HasSuffix(path, "/contents") {
+		path += "/-" // the root directory, described with an empty path
+	}
 	inner := r.Clone(context.Background())
 	inner.URL.Path, inner.URL.RawPath = path, ""
 	inner.Method = strings.Replace(r.Method, "HEAD", "GET", 1)

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 	"time"
 
@@ -18,8 +17,6 @@ const (
 	deliveryBatch = 200
 	// deliveryAttempts after which a delivery failed for good. Nothing is lost with it: timers find what it said.
 	deliveryAttempts = 20
-	// runningPause is how long a delivery waits when a job it needs is running.
-	runningPause = 250 * time.Millisecond
 )
 
 // workDeliveries judges stored deliveries until ctx ends. It is the only worker: deliveries are judged in their order.
@@ -202,16 +199,11 @@ func (m *Manager) finishDeliveries(ctx context.Context, list []store.Claimed, de
 // deliveryFailed gives a delivery back, later and later, at last for good.
 func (m *Manager) deliveryFailed(ctx context.Context, c store.Claimed, cause error) {
 	var retryAt time.Time
-	switch {
-	case errors.Is(cause, errRunning):
-		retryAt = m.Clock.Now().Add(runningPause)
-	case c.Attempt < deliveryAttempts:
+	if c.Attempt < deliveryAttempts {
 		retryAt = m.Clock.Now().Add(retryAfter(c.Attempt))
 	}
-	if !errors.Is(cause, errRunning) {
-		logFailure(m.deliveryLog(c), "delivery failed", cause, zap.Int("attempt", c.Attempt), zap.Bool("for_good", retryAt.IsZero()))
-		m.Metrics.Delivery(sourceWord(c.Delivery), c.Event, "failed")
-	}
+	logFailure(m.deliveryLog(c), "delivery failed", cause, zap.Int("attempt", c.Attempt), zap.Bool("for_good", retryAt.IsZero()))
+	m.Metrics.Delivery(sourceWord(c.Delivery), c.Event, "failed")
 	if err := m.Store.FailDelivery(ctx, c.ID, cause.Error(), retryAt); err != nil && ctx.Err() == nil {
 		m.deliveryLog(c).Error("delivery not given back: it is taken again at the next start", zap.Error(err))
 	}

@@ -18,6 +18,8 @@ type installationsArgs struct{}
 // Kind implements river.JobArgs.
 func (installationsArgs) Kind() string { return "refresh_installations" }
 
+func (installationsArgs) key() string { return "installations" }
+
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (installationsArgs) InsertOpts() river.InsertOpts { return uniqueJob(queueRefresh) }
 
@@ -36,26 +38,7 @@ func (w *installationsWorker) NextRetry(job *river.Job[installationsArgs]) time.
 
 // Work reads the installations, and the configuration of every repository the server's configuration lists.
 func (w *installationsWorker) Work(ctx context.Context, job *river.Job[installationsArgs]) error {
-	m := w.m
-	defer m.wakeDeliveries()
-	return m.refreshed(ctx, "installations", job.Attempt, guarded(func() error { return m.refreshInstallations(ctx) }))
-}
-
-// refreshed turns what reading led to into what River does next.
-func (m *Manager) refreshed(ctx context.Context, what string, attempt int, err error) error {
-	limited, parked := limitOf(err)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return err
-	case parked:
-		wait := max(limited.until.Sub(m.Clock.Now()), time.Second)
-		m.Log.Warn("parked: limit reached", zap.String("what", what), zap.Duration("for", wait), zap.Error(err))
-		return river.JobSnooze(wait)
-	}
-	logFailure(m.Log, "reading "+what+" failed: it will be tried again", err, zap.Int("attempt", attempt), zap.Duration("in", retryAfter(attempt)))
-	return err
+	return refresh(ctx, w.m, job, "installations", w.m.refreshInstallations)
 }
 
 func (m *Manager) refreshInstallations(ctx context.Context) error {
@@ -107,7 +90,7 @@ func (m *Manager) refreshInstallations(ctx context.Context) error {
 	}
 	err = m.Store.Tx(ctx, "jobs.request", func(tx *sql.Tx) error {
 		for _, id := range sortedKeys(read) {
-			if err := m.enqueueTx(ctx, tx, repositoryArgs{Repository: id}, true); err != nil && !errors.Is(err, errRunning) {
+			if err := m.enqueueTx(ctx, tx, repositoryArgs{Repository: id}, true); err != nil {
 				return err
 			}
 		}

@@ -44,6 +44,7 @@ type Manager struct {
 	// fullDue are repositories whose fabrics are compared in full once their configuration was read: at the start.
 	mu      sync.Mutex
 	fullDue map[int64]bool
+	rerun   map[string]bool   // refresh jobs that were asked for again while they ran
 	seen    map[string]string // branch heads of the poll, for repositories without fabrics
 	feeds   map[string]*feed  // of the poll's goroutine alone
 	// unpaired are NetBox fabrics that no configuration names, by connection.
@@ -58,7 +59,7 @@ var _ handlers.Knowledge = (*memory)(nil)
 
 // New makes a manager. Nothing runs before Start.
 func New(d Deps) (*Manager, error) {
-	m := &Manager{Deps: d, memory: newMemory(), judge: make(chan struct{}, 1), fullDue: map[int64]bool{}, seen: map[string]string{},
+	m := &Manager{Deps: d, memory: newMemory(), judge: make(chan struct{}, 1), fullDue: map[int64]bool{}, seen: map[string]string{}, rerun: map[string]bool{},
 		feeds: map[string]*feed{}, unpaired: map[string][]NetBoxFabric{}}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &reconcileWorker{m: m})
@@ -148,11 +149,9 @@ func (m *Manager) Stop(ctx context.Context) error {
 	return nil
 }
 
-// errRunning: the job that would have to see this is running already; try when it has ended.
-var errRunning = errors.New("a job for this is running")
-
 // enqueueTx queues a job in the caller's transaction, at most one per key. A job that waits for its retry runs now
-// when urgent. While the job runs: nil for a cycle (the counter remembers the request), errRunning otherwise.
+// when urgent. While the job runs, the request is remembered: by its counter for a cycle, else by a mark that makes the
+// running job start over (every start of the program reads everything, so the mark need not be durable).
 func (m *Manager) enqueueTx(ctx context.Context, tx *sql.Tx, args river.JobArgs, urgent bool) error {
 	res, err := m.client.InsertTx(ctx, tx, args, nil)
 	if err != nil {
@@ -170,8 +169,10 @@ func (m *Manager) enqueueTx(ctx context.Context, tx *sql.Tx, args river.JobArgs,
 			return fmt.Errorf("queue %s: %w", args.Kind(), err)
 		}
 	case rivertype.JobStateRunning:
-		if _, cycle := args.(reconcileArgs); !cycle {
-			return errRunning
+		if r, ok := args.(refreshArgs); ok {
+			m.mu.Lock()
+			m.rerun[r.key()] = true
+			m.mu.Unlock()
 		}
 	}
 	return nil
@@ -207,7 +208,7 @@ func (m *Manager) Repository(ctx context.Context, repositoryID int64, reason str
 				}
 			}
 		}
-		return ignoreRunning(m.enqueueTx(ctx, tx, repositoryArgs{Repository: repositoryID}, true))
+		return m.enqueueTx(ctx, tx, repositoryArgs{Repository: repositoryID}, true)
 	})
 }
 
@@ -230,15 +231,8 @@ func (m *Manager) NetBox(ctx context.Context, connection string, kinds []string,
 func (m *Manager) Installations(ctx context.Context, reason string) error {
 	m.Log.Info("installations to look at", zap.String(handlers.FieldReason, reason))
 	return m.Store.Tx(ctx, "jobs.request", func(tx *sql.Tx) error {
-		return ignoreRunning(m.enqueueTx(ctx, tx, installationsArgs{}, true))
+		return m.enqueueTx(ctx, tx, installationsArgs{}, true)
 	})
-}
-
-func ignoreRunning(err error) error {
-	if errors.Is(err, errRunning) {
-		return nil
-	}
-	return err
 }
 
 // wakeDeliveries lets the delivery worker judge again what waits for the end of a cycle.

@@ -37,6 +37,8 @@ type known struct {
 	notBefore time.Time
 	why       string
 	failure   string // why the last cycle failed, for people; empty after one that went through
+	// moved counts the cycles in a row that met another configuration than the one that was read.
+	moved int
 	// editors are NetBox users whose edits no cycle has worked on yet, for the trailers of its commit.
 	editors map[string]bool
 	// told are the conflicts whose line is in the log already.
@@ -172,6 +174,18 @@ func (m *memory) begin(fabric int64) bool {
 	return k != nil
 }
 
+// configurationMoved counts a cycle that met another configuration, and tells how many did in a row.
+func (m *memory) configurationMoved(fabric int64) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.fabrics[fabric]
+	if k == nil {
+		return 0
+	}
+	k.moved++
+	return k.moved
+}
+
 // end takes the busy mark away.
 func (m *memory) end(fabric int64) {
 	m.mu.Lock()
@@ -221,7 +235,7 @@ func (m *memory) remember(fabric int64, rec *recording, through bool) map[int64]
 	}
 	moved := map[int64][]string{}
 	if through {
-		k.head = rec.head
+		k.head, k.moved = rec.head, 0
 	}
 	for _, e := range rec.events {
 		of := k.kinds[e.kind]

@@ -96,7 +96,7 @@ func (w *reconcileWorker) Work(ctx context.Context, job *river.Job[reconcileArgs
 	}
 	if err != nil {
 		m.Metrics.Cycle(outcomeOf(err), took, rec.commits, 0)
-		return m.failed(ctx, job, f, pending, err)
+		return m.failed(ctx, job, f, pending, err, end)
 	}
 	m.memory.fail(id, "")
 	m.memory.named(id, req.Editors)
@@ -150,8 +150,9 @@ func (m *Manager) finish(ctx context.Context, job *river.Job[reconcileArgs], pen
 	})
 }
 
-// failed says why a cycle did not go through and when it is tried again.
-func (m *Manager) failed(ctx context.Context, job *river.Job[reconcileArgs], f store.Fabric, pending store.PendingSync, err error) error {
+// failed says why a cycle did not go through and when it is tried again. end takes the busy mark away; it is called
+// before a commit that ends the job.
+func (m *Manager) failed(ctx context.Context, job *river.Job[reconcileArgs], f store.Fabric, pending store.PendingSync, err error, end func()) error {
 	log := m.fabricLog(f)
 	var denied *gitops.PermissionError
 	limited, parked := limitOf(err)
@@ -166,16 +167,13 @@ func (m *Manager) failed(ctx context.Context, job *river.Job[reconcileArgs], f s
 		return river.JobSnooze(wait)
 	case errors.Is(err, errConfigurationMoved):
 		log.Info("configuration changed: reading it first")
-		if err := m.Store.Tx(ctx, "jobs.request", func(tx *sql.Tx) error {
-			return ignoreRunning(m.enqueueTx(ctx, tx, repositoryArgs{Repository: f.RepositoryID}, true))
-		}); err != nil {
-			return err
-		}
-		return err
+		end()
+		return m.readFirst(ctx, job, f)
 	case errors.As(err, &denied):
 		// Trying again at once would be refused again: the next trigger or full compare does.
 		m.memory.fail(f.ID, denied.Message)
 		log.Error("fabric cannot be synchronised", zap.String("code", denied.Code), zap.Error(err))
+		end()
 		return m.finish(ctx, job, pending, nil, err)
 	case errors.Is(err, gitops.ErrStaleRead):
 		log.Info("GitHub answered with an older state: reading again", zap.Int("attempt", job.Attempt))
@@ -190,6 +188,26 @@ func (m *Manager) failed(ctx context.Context, job *river.Job[reconcileArgs], f s
 		log.Error("operations not updated", zap.Error(noteErr))
 	}
 	return err
+}
+
+// readFirst lets the configuration be read and ends the job; what it was asked for stays open, and the reading goes on
+// with it. When the two differ again and again (GitHub answers with an older state), each next try is later.
+func (m *Manager) readFirst(ctx context.Context, job *river.Job[reconcileArgs], f store.Fabric) error {
+	later := time.Duration(0)
+	if n := m.memory.configurationMoved(f.ID); n > 1 {
+		later = retryAfter(n - 1)
+		m.memory.holdBack(f.ID, m.Clock.Now().Add(later), "")
+	}
+	return m.Store.Tx(ctx, "jobs.finish", func(tx *sql.Tx) error {
+		if _, err := river.JobCompleteTx[riverdriver.Driver[*sql.Tx]](ctx, tx, job); err != nil {
+			return fmt.Errorf("complete job: %w", err)
+		}
+		if err := m.enqueueTx(ctx, tx, repositoryArgs{Repository: f.RepositoryID}, later == 0); err != nil || later == 0 {
+			return err
+		}
+		_, err := m.client.InsertTx(ctx, tx, reconcileArgs{Fabric: f.ID}, &river.InsertOpts{ScheduledAt: time.Now().Add(later)})
+		return err
+	})
 }
 
 // triggerMoved asks for cycles of the fabrics that objects were moved to in NetBox.

@@ -37,6 +37,8 @@ type repositoryArgs struct {
 // Kind implements river.JobArgs.
 func (repositoryArgs) Kind() string { return "refresh_repository" }
 
+func (a repositoryArgs) key() string { return fmt.Sprintf("repository/%d", a.Repository) }
+
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (repositoryArgs) InsertOpts() river.InsertOpts { return uniqueJob(queueRefresh) }
 
@@ -53,10 +55,32 @@ func (w *repositoryWorker) NextRetry(job *river.Job[repositoryArgs]) time.Time {
 
 // Work reads the configuration and pairs its fabrics.
 func (w *repositoryWorker) Work(ctx context.Context, job *river.Job[repositoryArgs]) error {
-	m := w.m
-	defer m.wakeDeliveries()
-	err := guarded(func() error { return m.refreshRepository(ctx, job.Args.Repository) })
-	return m.refreshed(ctx, fmt.Sprintf("configuration of repository %d", job.Args.Repository), job.Attempt, err)
+	id := job.Args.Repository
+	return refresh(ctx, w.m, job, fmt.Sprintf("configuration of repository %d", id), func(ctx context.Context) error {
+		if err := w.m.refreshRepository(ctx, id); err != nil {
+			return err
+		}
+		return w.m.goOn(ctx, id)
+	})
+}
+
+// goOn lets cycles that stopped for a newer configuration run at once.
+func (m *Manager) goOn(ctx context.Context, repository int64) error {
+	behind, err := m.Store.FabricsBehind(ctx)
+	if err != nil {
+		return err
+	}
+	return m.Store.Tx(ctx, "jobs.request", func(tx *sql.Tx) error {
+		for _, f := range m.memory.list() {
+			if until, _ := m.memory.heldBack(f.ID); f.RepositoryID != repository || !slices.Contains(behind, f.ID) || until.After(m.Clock.Now()) {
+				continue
+			}
+			if err := m.enqueueTx(ctx, tx, reconcileArgs{Fabric: f.ID}, true); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (m *Manager) refreshRepository(ctx context.Context, id int64) error {

@@ -138,7 +138,7 @@ func (m *Manager) readRepositories(ctx context.Context, ids []int64) error {
 	}
 	return m.Store.Tx(ctx, "jobs.request", func(tx *sql.Tx) error {
 		for _, id := range ids {
-			if err := ignoreRunning(m.enqueueTx(ctx, tx, repositoryArgs{Repository: id}, true)); err != nil {
+			if err := m.enqueueTx(ctx, tx, repositoryArgs{Repository: id}, true); err != nil {
 				return err
 			}
 		}

@@ -151,6 +151,15 @@ func TestJSONIsYAML(t *testing.T) {
 	}
 }
 
+func TestJSONWithTabs(t *testing.T) {
+	t.Parallel()
+	c, _, err := load(t, "{\n\t\"github\": {\n\t\t\"app_id\": 1,\n\t\t\"private_key_file\": \"app.pem\",\n\t\t\"webhook_secret_files\": [\n\t\t\t\"current\"\n\t\t]\n\t},\n"+
+		"\t\"netbox\": [{\"name\": \"default\", \"url\": \"https:\\/\\/n\", \"token_file\": \"nb\", \"webhook_secret_files\": [\"s\"]}],\n\t\"repositories\": [{\"match\": \"a/b\", \"netbox\": [\"default\"]}]\n}\n")
+	if err != nil || c.NetBox[0].URL != "https://n" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+}
+
 func TestProblemsNameLineAndKey(t *testing.T) {
 	t.Parallel()
 	swap := func(old, new string) string {

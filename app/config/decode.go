@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ func (d *decoder) parse(src []byte) *yaml.Node {
 		return empty
 	}
 	var doc, next yaml.Node
-	yd := yaml.NewDecoder(bytes.NewReader(src))
+	yd := yaml.NewDecoder(bytes.NewReader(plainSlashes(src)))
 	err := yd.Decode(&doc)
 	if errors.Is(err, io.EOF) {
 		return empty
@@ -77,6 +78,24 @@ func (d *decoder) parse(src []byte) *yaml.Node {
 		return empty
 	}
 	return doc.Content[0]
+}
+
+// plainSlashes writes the \/ of JSON as /, the one thing in JSON text that the YAML parser does not take.
+func plainSlashes(src []byte) []byte {
+	if !json.Valid(src) || !bytes.Contains(src, []byte(`\/`)) {
+		return src
+	}
+	out := make([]byte, 0, len(src))
+	for i := 0; i < len(src); i++ {
+		if src[i] == '\\' && i+1 < len(src) {
+			if src[i+1] != '/' {
+				out = append(out, src[i])
+			}
+			i++
+		}
+		out = append(out, src[i])
+	}
+	return out
 }
 
 var lineOfError = regexp.MustCompile(`line (\d+): `)

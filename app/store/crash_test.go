@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/riverqueue/river"
+	"go.uber.org/goleak"
 
 	"github.com/hnp-sync/hnp-sync/gitops"
 	"github.com/hnp-sync/hnp-sync/handlers"
@@ -29,7 +30,14 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Println("goroutines are left:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // child says on stdout what the store has confirmed, one line each, for ever.

@@ -48,6 +48,15 @@ RETURNING epoch`, l.fabric)
 	return st, nil
 }
 
+// State reads a fabric's ledger without taking it over: for people and the API. ErrNotFound before its first cycle.
+func (s *Store) State(ctx context.Context, fabric int64) (st *gitops.State, err error) {
+	err = s.snapshot(ctx, fmt.Sprintf("read ledger of fabric %d", fabric), func(q querier) error {
+		st, err = readState(ctx, q, fabric)
+		return err
+	})
+	return st, err
+}
+
 // Save implements gitops.Ledger. On success it gives ids to the new resources and conflicts of u.
 func (l *ledger) Save(ctx context.Context, u *gitops.Update) error {
 	var given []func() // ids are handed out only once they are durable
@@ -81,8 +90,8 @@ func (l *ledger) KnownOperations(ctx context.Context, ids []string) (map[string]
 	return known, nil
 }
 
-// HeldElsewhere implements gitops.Ledger. Only active pairings count: an earlier pairing of this same fabric still
-// holds its objects in its base, and must not make them look moved.
+// HeldElsewhere implements gitops.Ledger. Only active pairings of other NetBox fabrics count: another pairing of this
+// same fabric, earlier or later, holds its objects too, and must not make them look moved.
 func (l *ledger) HeldElsewhere(ctx context.Context, kind string, pks []int64) (map[int64]bool, error) {
 	held := map[int64]bool{}
 	for _, some := range chunks(pks) {

@@ -271,6 +271,33 @@ func TestOldEpochSavesNothing(t *testing.T) {
 	}
 }
 
+func TestALoadThatIsOvertakenSaysSo(t *testing.T) {
+	t.Parallel()
+	var s *Store
+	var between func()
+	s = openTest(t, Options{Fault: func(tx string, at Stage) error {
+		if then := between; then != nil && tx == "ledger.load" && at == StageCommitted {
+			between = nil
+			then()
+		}
+		return nil
+	}})
+	fabric := addFabrics(t, s, 1)[0]
+	if _, err := s.State(t.Context(), fabric); !errors.Is(err, ErrNotFound) {
+		t.Errorf("before the first cycle: %v", err)
+	}
+	var other *gitops.State
+	between = func() { other = loadState(t, s.Ledger(fabric)) } // after the epoch is taken, before the state is read
+	if st, err := s.Ledger(fabric).Load(t.Context()); !errors.Is(err, gitops.ErrFenced) {
+		t.Errorf("an overtaken load: %+v, %v", st, err)
+	}
+	save(t, s.Ledger(fabric), &gitops.Update{Epoch: other.Epoch})
+	if st, err := s.State(t.Context(), fabric); err != nil || st.Epoch != other.Epoch {
+		t.Errorf("reading must take nothing over: %+v, %v", st, err)
+	}
+	save(t, s.Ledger(fabric), &gitops.Update{Epoch: other.Epoch})
+}
+
 func TestSaveIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("power cut")
@@ -385,6 +412,12 @@ func TestKnownOperationsAndHeldElsewhere(t *testing.T) {
 		if held, err := s.Ledger(f).HeldElsewhere(t.Context(), "VPC", []int64{2, 3}); err != nil || len(held) != 0 {
 			t.Errorf("fabric %d: held %v, %v", f, held, err)
 		}
+	}
+	// Nor does what the new pairing of fabric 2 holds, for a cycle of the old one that still runs.
+	fresh := s.Ledger(results[1].ID)
+	save(t, fresh, &gitops.Update{Epoch: loadState(t, fresh).Epoch, PutResources: []*gitops.Resource{{Key: gitops.Key{Kind: "VPC", Name: "2"}, PK: 2, Exists: true}}})
+	if held, err := s.Ledger(ids[1]).HeldElsewhere(t.Context(), "VPC", []int64{2, 3}); err != nil || len(held) != 0 {
+		t.Errorf("the old pairing: held %v, %v", held, err)
 	}
 	if held, err := l.HeldElsewhere(t.Context(), "VPC", nil); err != nil || len(held) != 0 {
 		t.Errorf("nothing asked: %v, %v", held, err)

@@ -154,7 +154,7 @@ func (r *run) observeGit(ctx context.Context) error {
 	if err := r.followHistory(ctx); err != nil {
 		return err
 	}
-	if u := r.state.settleGit(snap.Commits, snap.Head, r.now()); len(u.DropIntents)+len(u.PutIntents) > 0 {
+	if u := r.state.settleGit(snap.Commits, snap.Head, r.input.AtMergeBase != nil, r.now()); len(u.DropIntents)+len(u.PutIntents) > 0 {
 		if err := r.save(ctx, u); err != nil {
 			return err
 		}
@@ -756,7 +756,8 @@ func (r *run) publish(ctx context.Context) error {
 		u.EndPause = true
 	}
 	for _, i := range r.state.Intents {
-		if i.Undecidable && pl.joined[i.Key] && !pl.hasConflict(i.Key, UnknownOutcome) {
+		nowhere := pl.compared[i.Key.Kind] && r.git.Resources[i.Key] == nil && len(r.netbox.ByKey[i.Key]) == 0
+		if i.Undecidable && (pl.joined[i.Key] && !pl.hasConflict(i.Key, UnknownOutcome) || nowhere) {
 			u.DropIntents = append(u.DropIntents, i.ID)
 		}
 	}

@@ -61,6 +61,7 @@ type world struct {
 	value   int
 	origin  map[string]bool // side and leaf → written by the engine, not by a user of that side
 	decided map[string]bool
+	renames [][2]Key
 	wrote   map[string]bool // leaf=value that some user wrote
 	cfg     modelConfig
 	writes  int
@@ -703,7 +704,17 @@ func (w *world) leaves(side Side) map[string]string {
 	return out
 }
 
-func (w *world) allKeys() []Key { return modelKeys }
+func (w *world) allKeys() []Key {
+	if w.cfg.rename {
+		return append(modelKeys[:len(modelKeys):len(modelKeys)], renameTargets...)
+	}
+	return modelKeys
+}
+
+var renameTargets = []Key{
+	{Group: manifests.GroupVPC, Kind: "VPC", Namespace: "default", Name: "c"},
+	{Group: manifests.GroupVPC, Kind: "VPC", Namespace: "other", Name: "a"},
+}
 
 func flatten(kind manifests.Kind, p Path, v any, f func(Path, string)) {
 	switch c := v.(type) {
@@ -747,6 +758,23 @@ func (w *world) record(side Side, k Key, path, value string, saw ...string) {
 	w.say("  user edits %s %s %s: %v → %s", side, k, path, saw, value)
 }
 
+// baseText is base's Git half at a leaf.
+func (w *world) baseText(k Key, path string) string {
+	r := w.ledger.Resources[k]
+	if r == nil || !r.Exists {
+		return "-"
+	}
+	if path == "" {
+		return "present"
+	}
+	p, _ := ParsePath(path)
+	v := lookup(kindOf(k), any(map[string]any(r.Git)), p)
+	if isNone(v) {
+		return "-"
+	}
+	return textOf(v)
+}
+
 // based tells whether base holds something at the path.
 func (w *world) based(k Key, path string) bool {
 	r := w.ledger.Resources[k]
@@ -765,7 +793,8 @@ func (w *world) userEdit() {
 	if w.chance(50) {
 		side = SideNetBox
 	}
-	k := modelKeys[w.rng.IntN(len(modelKeys))]
+	keys := w.allKeys()
+	k := keys[w.rng.IntN(len(keys))]
 	doc := w.document(side, k)
 	if side == SideNetBox && doc != nil && w.hidden[w.byKey(k).PK] {
 		return
@@ -777,6 +806,22 @@ func (w *world) userEdit() {
 		w.approve()
 	}
 	switch {
+	case w.cfg.rewrite && side == SideGit && w.chance(15):
+		w.forcePush()
+	case w.cfg.rename && doc != nil && k.Kind == "VPC" && w.chance(25):
+		w.renameTo(side, k)
+	case doc != nil && side == SideNetBox && w.chance(3):
+		// Deleted and made anew with the same content: another object, that Git's delete was not about.
+		o := *w.byKey(k)
+		w.row("delete", o.PK, w.rows[o.PK], nil, "", "user")
+		delete(w.rows, o.PK)
+		o.PK, o.LastUpdated = w.nextPK, w.etag()
+		w.nextPK++
+		w.rows[o.PK] = &o
+		w.row("create", o.PK, nil, &o, "", "user")
+		w.record(side, k, "", "-", "present")
+		w.record(side, k, "", "present", "-")
+		w.say("  (made anew)")
 	case doc == nil:
 		if w.chance(60) {
 			w.create(side, k)
@@ -859,7 +904,7 @@ func (w *world) resolve(side Side) bool {
 		w.say("  a person decides C%d %s %s: %s", c.Number, c.Key, c.Path, choice)
 		return true
 	}
-	if c.Path == "" {
+	if c.Path == "" || strings.HasPrefix(c.Path, "metadata.name") {
 		return false
 	}
 	p, _ := ParsePath(c.Path)
@@ -954,6 +999,100 @@ func (w *world) remove(side Side, k Key, doc manifests.Object) {
 	w.push(&modelCommit{files: files, message: "user"})
 }
 
+// renameTo gives a resource another name or namespace, in place.
+func (w *world) renameTo(side Side, k Key) {
+	keys := w.allKeys()
+	to := keys[w.rng.IntN(len(keys))]
+	if to.Kind != k.Kind || to == k || w.document(side, to) != nil {
+		return
+	}
+	w.record(side, k, "", "-", "present")
+	w.record(side, to, "", "present", "-")
+	w.renames = append(w.renames, [2]Key{k, to})
+	if side == SideNetBox {
+		old := w.byKey(k)
+		n := *old
+		n.Key, n.LastUpdated = to, w.etag()
+		w.rows[n.PK] = &n
+		w.row("update", n.PK, old, &n, "", "user")
+		return
+	}
+	path, f, i := w.find(k)
+	data, err := f.Edit(i, withName(f.Documents()[i].Object, to))
+	if err != nil {
+		panic(err)
+	}
+	files := maps.Clone(w.files())
+	files[path] = string(data)
+	w.push(&modelCommit{files: files, message: "user"})
+}
+
+// forcePush moves the branch back to an ancestor: what the dropped commits held is Git's no more.
+func (w *world) forcePush() {
+	before := w.leaves(SideGit)
+	to := w.commitAt(w.head)
+	for range 1 + w.rng.IntN(3) {
+		if p := w.commitAt(to.parent); p != nil {
+			to = p
+		}
+	}
+	if to.oid == w.head {
+		return
+	}
+	w.say("  force push from %.6s to %.6s", w.head, to.oid)
+	w.head = to.oid
+	after := w.leaves(SideGit)
+	for _, k := range w.allKeys() {
+		ids := map[string]bool{}
+		for _, m := range []map[string]string{before, after} {
+			for id := range m {
+				if strings.HasPrefix(id, pathID(k, "")) {
+					ids[id] = true
+				}
+			}
+		}
+		for _, id := range sortedKeys(ids) {
+			if before[id] == after[id] {
+				continue
+			}
+			saw, value := before[id], after[id]
+			if saw == "" {
+				saw = "-"
+			}
+			if value == "" {
+				value = "-"
+			}
+			path := strings.TrimPrefix(id, pathID(k, ""))
+			w.record(SideGit, k, path, value, saw)
+			if w.baseText(k, path) == value {
+				w.edits[len(w.edits)-1].private = true // back to what base holds: the dropped value was never seen
+			}
+		}
+	}
+	if w.chance(50) {
+		files := maps.Clone(w.files())
+		files["README.md"] = w.fresh()
+		w.push(&modelCommit{files: files, message: "user"})
+	}
+}
+
+// family are the keys a resource went by.
+func (w *world) family(k Key) []Key {
+	out := []Key{k}
+	for changed := true; changed; {
+		changed = false
+		for _, r := range w.renames {
+			for i := range r {
+				if slices.Contains(out, r[i]) && !slices.Contains(out, r[1-i]) {
+					out = append(out, r[1-i])
+					changed = true
+				}
+			}
+		}
+	}
+	return out
+}
+
 // removeBranch removes a container with what is in it.
 func (w *world) removeBranch(side Side, k Key, doc manifests.Object) {
 	paths := modelPaths[k.Kind]
@@ -1006,10 +1145,18 @@ func (w *world) set(side Side, k Key, p Path, v any) {
 func (w *world) invented() string {
 	for _, side := range []Side{SideGit, SideNetBox} {
 		for id, v := range w.leaves(side) {
-			if v == "present" {
+			if v == "present" || w.wrote[id+"="+v] {
 				continue
 			}
-			if !w.wrote[id+"="+v] {
+			wrote := false
+			for _, k := range w.allKeys() {
+				if path, ok := strings.CutPrefix(id, pathID(k, "")); ok {
+					for _, other := range w.family(k) {
+						wrote = wrote || w.wrote[pathID(other, path)+"="+v]
+					}
+				}
+			}
+			if !wrote {
 				return fmt.Sprintf("%s holds %s = %s, which nobody wrote", side, id, v)
 			}
 		}
@@ -1029,13 +1176,16 @@ func (w *world) lost() string {
 	}
 	for _, e := range w.edits {
 		id := pathID(e.key, e.path)
-		if value(git, id) == e.value && value(netbox, id) == e.value {
-			continue
+		ok := e.private
+		for _, k := range w.family(e.key) {
+			// Under another name it is the same edit.
+			as := *e
+			as.key = k
+			id := pathID(k, e.path)
+			ok = ok || value(git, id) == e.value && value(netbox, id) == e.value || w.superseded(&as) || w.shown(&as) || w.decided[id+"="+e.value] ||
+				e.value == "-" && w.decided[pathID(k, "")+"=-"]
 		}
-		if e.private || w.superseded(e) || w.shown(e) || w.decided[id+"="+e.value] {
-			continue
-		}
-		if e.value == "-" && w.decided[pathID(e.key, "")+"=-"] {
+		if ok {
 			continue
 		}
 		return fmt.Sprintf("edit %d of %s: %s = %s is lost: Git has %s, NetBox %s", e.at, e.side, id, e.value, value(git, id), value(netbox, id))
@@ -1190,6 +1340,11 @@ func schedule(seed uint64, cfg modelConfig) (w *world, violation string) {
 		w.arrive()
 	}
 	clear(w.hidden)
+	if cfg.rewrite {
+		// A head that is an ancestor of a known one is taken for a stale read at first.
+		_, _ = w.cycle(Request{})
+		w.now = w.now.Add(6 * time.Minute)
+	}
 	for i := 0; i < 3; i++ {
 		w.now = w.now.Add(3 * time.Second)
 		if _, err := w.cycle(Request{Full: true}); err != nil {
@@ -1252,6 +1407,12 @@ func (w *world) dump() {
 	for _, i := range w.ledger.Intents {
 		w.say("  intent %s %s %s %s answered %t undecidable %t", i.ID, i.Side, i.Op, i.Key, i.Answered, i.Undecidable)
 	}
+	for _, pk := range slices.Sorted(maps.Keys(w.rows)) {
+		w.say("  row %d %s %v", pk, w.rows[pk].Key, w.rows[pk].Body)
+	}
+	for p, data := range w.files() {
+		w.say("  file %s\n%s", p, data)
+	}
 	for n, c := range w.ledger.Conflicts {
 		w.say("  C%d %s %s %s base %v git %v netbox %v: %s", n, c.Key, c.Path, c.Code, c.Base, c.Git, c.NetBox, c.Message)
 	}
@@ -1267,6 +1428,8 @@ func modelConfigs() []modelConfig {
 		{name: "hidden rows", changeLog: true, hide: true},
 		{name: "writers without a trace", changeLog: true, bypass: true},
 		{name: "no change log", changeLog: false},
+		{name: "renames", changeLog: true, rename: true},
+		{name: "rewritten history", changeLog: true, rewrite: true},
 	}
 }
 

@@ -194,7 +194,7 @@ func (p *planner) pairs() []pair {
 			}
 		}
 		if pr.git == nil && in.Git.Duplicates[k] == nil {
-			if g := p.gitRename(r, base); g != nil && !taken[g.Key] && (pr.netbox == nil || len(in.NetBox.ByKey[g.Key]) == 0) {
+			if g := p.gitRename(r, base); g != nil && !taken[g.Key] && len(in.NetBox.ByKey[g.Key]) == 0 {
 				pr.git = g
 				taken[g.Key] = true
 			}
@@ -663,10 +663,10 @@ func pathChange(p Path, from, to any) PathChange {
 	return c
 }
 
-// lostCreate tells whether a create of the resource in NetBox may have been carried out and undone.
+// lostCreate tells whether a create of the resource on either side may have been carried out and undone.
 func (p *planner) lostCreate(k Key) bool {
 	for _, i := range p.in.State.Intents {
-		if i.Undecidable && i.Op == OpCreate && i.Side == SideNetBox && i.Key == k {
+		if i.Undecidable && i.Op == OpCreate && i.Key == k {
 			return true
 		}
 	}
@@ -683,7 +683,7 @@ func (p *planner) onlyInGit(pr pair, decided bool) {
 		return
 	}
 	if p.lostCreate(k) && !decided {
-		p.existenceDecided(pr, UnknownOutcome, "creating it in NetBox got no answer, and without the change log nothing tells whether it was deleted there since")
+		p.existenceDecided(pr, UnknownOutcome, "creating it on the other side got no answer, and nothing tells whether it was deleted there since")
 		return
 	}
 	if p.in.Problems != nil {
@@ -720,7 +720,7 @@ func (p *planner) onlyInNetBox(pr pair, decided bool) {
 		return
 	}
 	if p.lostCreate(k) && !decided {
-		p.existenceDecided(pr, UnknownOutcome, "creating it in NetBox from Git got no answer, and Git no longer holds it; without the change log nothing tells what happened since")
+		p.existenceDecided(pr, UnknownOutcome, "creating it on the other side got no answer, and nothing tells whether it was deleted there since")
 		return
 	}
 	if path, ok := p.in.Git.Moved[k]; ok && placeOf(p.in.Fabric, path) == placeUnmanaged {

@@ -151,8 +151,9 @@ func differences(kind manifests.Kind, p Path, a, b any, f func(p Path, a, b any)
 
 // settleGit decides the open Git intents by the history that was just read (ENGINE 3): the trailer in planned
 // head..new head means landed; a moved head without it means the write can never land, because its expected head is
-// gone; an unmoved head leaves it open, and a second commit on the same head excludes the first.
-func (s *State) settleGit(commits []Commit, head string, now time.Time) *Update {
+// gone; an unmoved head leaves it open, and a second commit on the same head excludes the first. Where history was
+// rewritten the commit may have been dropped again, and nothing tells.
+func (s *State) settleGit(commits []Commit, head string, rewritten bool, now time.Time) *Update {
 	u := &Update{}
 	index := map[string]int{}
 	byOperation := map[string]int{}
@@ -175,9 +176,9 @@ func (s *State) settleGit(commits []Commit, head string, now time.Time) *Update 
 			if i.Op == OpDelete {
 				u.deleted(s, i.Side.Other(), i.Key, now)
 			}
-		case head == i.Head:
+		case head == i.Head && !rewritten:
 			// Still open.
-		case known:
+		case known && !rewritten:
 			u.DropIntents = append(u.DropIntents, i.ID)
 		default:
 			c := *i

@@ -99,6 +99,8 @@ type edit struct {
 	at    int
 	// private: taken back before anybody saw it; nothing is to be kept of it.
 	private bool
+	// pushed: not set by anybody, but brought back by a force push.
+	pushed bool
 }
 
 type crash struct{}
@@ -626,6 +628,20 @@ func (w *world) cycle(req Request) (res *Result, err error) {
 	if err != nil {
 		w.say("  cycle ends: %v", err)
 	}
+	if *modelSeed != 0 && res != nil && res.Plan != nil {
+		for _, a := range res.Plan.Actions {
+			w.say("  planned %s: %s", a.String(), a.Reason)
+		}
+		for _, c := range res.Plan.Conflicts {
+			w.say("  conflict %s %s %s", c.Key, c.Path, c.Code)
+		}
+		for _, f := range res.Plan.Frozen {
+			w.say("  frozen %s %s %s", f.Key, f.Code, f.Message)
+		}
+		for _, k := range res.Plan.drop {
+			w.say("  dropped %s", k)
+		}
+	}
 	return res, err
 }
 
@@ -1064,8 +1080,10 @@ func (w *world) forcePush() {
 			}
 			path := strings.TrimPrefix(id, pathID(k, ""))
 			w.record(SideGit, k, path, value, saw)
+			e := w.edits[len(w.edits)-1]
+			e.pushed = true
 			if w.baseText(k, path) == value {
-				w.edits[len(w.edits)-1].private = true // back to what base holds: the dropped value was never seen
+				e.private = true // back to what base holds: the dropped value was never seen
 			}
 		}
 	}
@@ -1194,15 +1212,20 @@ func (w *world) lost() string {
 }
 
 func (w *world) superseded(e *edit) bool {
-	if w.cfg.hide && e.value == "-" {
-		// Behind a constraint NetBox deleted it too and made it anew: the new one was never Git's to delete.
+	if (w.cfg.hide || w.cfg.rewrite) && e.value == "-" {
+		// Behind a constraint, or in a history that was dropped, the other side deleted it too and made it anew: the new
+		// one was never this side's to delete.
 		for _, o := range w.edits {
 			if o.key == e.key && o.path == "" && o.side == e.side.Other() && o.value == "present" && o.at > 0 && w.deletedBefore(o) {
 				return true
 			}
 		}
 	}
-	for _, o := range w.edits[e.at+1:] {
+	later := w.edits[e.at+1:]
+	if e.pushed {
+		later = w.edits // an older value came back: who had seen it then went on from it
+	}
+	for _, o := range later {
 		if w.cfg.bypass && o.key == e.key && o.path == "" {
 			return true // who deletes a resource, or makes it anew, gives up what is kept of its fields
 		}

@@ -18,10 +18,8 @@ func (s *Server) bulkCreate(tx *tx, rq *request, m *model, list []any) (*respons
 	if s.old() {
 		bad, errs := false, []any{}
 		for _, x := range list {
-			e := newObject()
-			if o, ok := x.(*object); !ok {
-				e = notADict(x)
-			} else {
+			e := notADict(x)
+			if o, ok := x.(*object); ok {
 				e = s.validate(m, nil, o, modeCreate, s.selectionOf(rq)).errs
 			}
 			bad = bad || len(e.keys) > 0

@@ -298,10 +298,9 @@ func (s *Server) embedded(base string, m *model, id int64) (any, *apiError) {
 
 // objectType is a row of /api/core/object-types/.
 type objectType struct {
-	id      int64
-	m       *model
-	plugin  bool
-	private bool
+	id     int64
+	m      *model
+	plugin bool
 }
 
 // typeByName finds a type that event rules, custom fields and tags may name.

@@ -1,7 +1,11 @@
-package netboxtest_test
+// Package gonetbox_test holds the stand-in to the public Go client of NetBox. It
+// is a package of its own because that client takes most of a minute to compile.
+package gonetbox_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	nb "github.com/netbox-community/go-netbox/v4"
@@ -13,11 +17,24 @@ import (
 // checks lose a whole page on one unexpected value.
 func TestGoNetBoxDecodesOurAnswers(t *testing.T) {
 	t.Parallel()
-	s := start(t, netboxtest.Options{})
+	const token = "nbt_ADMIN0000000.secret"
+	s, err := netboxtest.New(netboxtest.Options{Seed: &netboxtest.Seed{Tokens: map[string]netboxtest.SeedToken{token: {Username: "admin"}}, Fabrics: []netboxtest.SeedFabric{{ID: 1, Name: "fabric-1"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(s.Handler())
+	tr := &http.Transport{}
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		web.Close()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	cfg := nb.NewConfiguration()
-	cfg.Servers = nb.ServerConfigurations{{URL: s.url}}
-	cfg.HTTPClient = s.client
-	cfg.AddDefaultHeader("Authorization", "Bearer "+adminToken)
+	cfg.Servers = nb.ServerConfigurations{{URL: web.URL}}
+	cfg.HTTPClient = &http.Client{Transport: tr}
+	cfg.AddDefaultHeader("Authorization", "Bearer "+token)
 	c := nb.NewAPIClient(cfg)
 	ctx := context.Background()
 
@@ -49,7 +66,9 @@ func TestGoNetBoxDecodesOurAnswers(t *testing.T) {
 	if _, _, err := c.ExtrasAPI.ExtrasTagsCreate(ctx).TagRequest(*nb.NewTagRequest("t", "t")).Execute(); err != nil {
 		t.Fatalf("create tag: %v", err)
 	}
-	s.do("POST", vpcs, vpc("a")).want(t, 201)
+	if err := s.ClusterImport("fabric-1", []netboxtest.ClusterObject{{Kind: "VPC", Name: "a", Spec: map[string]any{"x": 1}}}); err != nil {
+		t.Fatal(err)
+	}
 	entry := nb.NewWritableJournalEntryRequest("netbox_hedgehog.vpc", 1, "hello")
 	if _, _, err := c.ExtrasAPI.ExtrasJournalEntriesCreate(ctx).WritableJournalEntryRequest(*entry).Execute(); err != nil {
 		t.Fatalf("create journal entry: %v", err)
@@ -69,7 +88,7 @@ func TestGoNetBoxDecodesOurAnswers(t *testing.T) {
 	if l, _, err := c.ExtrasAPI.ExtrasJournalEntriesList(ctx).Execute(); err != nil || l.GetCount() != 1 {
 		t.Errorf("list journal entries: %v", err)
 	}
-	if l, _, err := c.CoreAPI.CoreObjectChangesList(ctx).Limit(1000).Execute(); err != nil || l.GetCount() != 7 {
+	if l, _, err := c.CoreAPI.CoreObjectChangesList(ctx).Limit(1000).Execute(); err != nil || l.GetCount() != 6 {
 		t.Errorf("list changes: %v %d", err, l.GetCount())
 	}
 	set := nb.NewWritableCustomFieldChoiceSetRequest("hh_s", [][]interface{}{{"a", "A"}})

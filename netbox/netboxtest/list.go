@@ -134,7 +134,7 @@ func paginate(rq *request, n int, idOf func(int) int64, item func(int) (any, *ap
 	}
 	offset := 0
 	if v, err := strconv.Atoi(q.Get("offset")); err == nil && v > 0 {
-		offset = v
+		offset = min(v, 1<<40)
 	}
 	link := func(change map[string]string) string {
 		p := url.Values{}

@@ -18,7 +18,8 @@ type request struct {
 	query    url.Values
 	rawQuery string
 	header   http.Header
-	base     string // http://host
+	ifMatch  map[string]bool // nil: no precondition
+	base     string          // http://host
 	body     []byte
 	tooBig   bool
 	template string // as counted: PATCH /api/plugins/hedgehog/vpcs/{id}/

@@ -67,7 +67,8 @@ func ParseSeed(src []byte) (*Seed, error) {
 	return &seed, nil
 }
 
-func (s *Server) applySeed(seed *Seed) error {
+// check refuses what this server is not, whether or not the seed is applied.
+func (seed *Seed) check() error {
 	switch seed.Backend {
 	case "", "hedgehog":
 	case "custom-objects":
@@ -75,12 +76,16 @@ func (s *Server) applySeed(seed *Seed) error {
 	default:
 		return fmt.Errorf("backend: %q is unknown; use hedgehog", seed.Backend)
 	}
+	if v := seed.Version; v != "" && !strings.HasPrefix(v, "4.7.") && !strings.HasPrefix(v, "4.6.") {
+		return fmt.Errorf("version: %q is not modelled; use 4.7.3 or 4.6.8", v)
+	}
+	return nil
+}
+
+func (s *Server) applySeed(seed *Seed) error {
 	s.version = seed.Version
 	if s.version == "" {
 		s.version = "4.7.3"
-	}
-	if !strings.HasPrefix(s.version, "4.7.") && !strings.HasPrefix(s.version, "4.6.") {
-		return fmt.Errorf("version: %q is not modelled; use 4.7.3 or 4.6.8", s.version)
 	}
 	if err := s.seedTokens(seed.Tokens); err != nil {
 		return err

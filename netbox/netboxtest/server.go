@@ -90,6 +90,13 @@ func New(o Options) (*Server, error) {
 	s.queue.changed = make(chan struct{})
 	// Webhooks go out directly: a proxy of the environment is none of theirs.
 	s.client = &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 4}}
+	seed := o.Seed
+	if seed == nil {
+		seed = DefaultSeed()
+	}
+	if err := seed.check(); err != nil {
+		return nil, fmt.Errorf("seed: %w", err)
+	}
 	fresh := true
 	if o.Dir != "" {
 		var err error
@@ -98,10 +105,6 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	if fresh {
-		seed := o.Seed
-		if seed == nil {
-			seed = DefaultSeed()
-		}
 		err := s.applySeed(seed)
 		if err == nil && s.store != nil {
 			err = s.compact()
@@ -253,7 +256,7 @@ func (s *Server) hold(f *Fault) {
 }
 
 func (s *Server) readRequest(r *http.Request) (*request, string) {
-	rq := &request{id: newUUID(), method: r.Method, path: r.URL.Path, rawQuery: r.URL.RawQuery, header: r.Header, base: "http://" + r.Host}
+	rq := &request{id: newUUID(), method: r.Method, path: r.URL.Path, rawQuery: r.URL.RawQuery, header: r.Header, ifMatch: parseIfMatch(r.Header.Values("If-Match")), base: "http://" + r.Host}
 	// As in Django, a query that is half broken is read as far as it goes.
 	rq.query, _ = url.ParseQuery(r.URL.RawQuery)
 	limit := int64(maxBody)

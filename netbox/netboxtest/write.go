@@ -2,7 +2,6 @@ package netboxtest
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -213,31 +212,25 @@ func (s *Server) deleteError(tx *tx, m *model, apiErr *apiError) *apiError {
 // htmlError marks an apiError that leaves as the HTML error page.
 const htmlError = -500
 
-// ifMatch returns the entity tags of all If-Match lines, nil when there are none
-// or one is "*".
-func ifMatch(rq *request) []string {
-	lines := rq.header.Values("If-Match")
+// parseIfMatch returns the entity tags of all If-Match lines, nil when there are
+// none or one is "*".
+func parseIfMatch(lines []string) map[string]bool {
 	if len(lines) == 0 {
 		return nil
 	}
-	var tags []string
+	tags := map[string]bool{}
 	for _, t := range strings.Split(strings.Join(lines, ","), ",") {
 		if t = strings.TrimSpace(t); t == "*" {
 			return nil
-		} else if t != "" {
-			tags = append(tags, t)
 		}
-	}
-	if tags == nil {
-		tags = []string{}
+		tags[t] = true
 	}
 	return tags
 }
 
 // precondition compares literally: a strong, unquoted or stale tag fails.
 func precondition(rq *request, r *row) *apiError {
-	tags := ifMatch(rq)
-	if tags == nil || slices.Contains(tags, etag(r.updated)) {
+	if rq.ifMatch == nil || rq.ifMatch[etag(r.updated)] {
 		return nil
 	}
 	return &apiError{status: http.StatusPreconditionFailed, body: obj("detail", "Precondition failed."), etag: etag(r.updated)}

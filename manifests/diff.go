@@ -302,7 +302,7 @@ func (d *differ) setFoldedBlock(n *node, want string, body int, chomp byte) bool
 // setFolded changes one line of a plain or quoted scalar that goes over several lines.
 func (d *differ) setFolded(n *node, want string) bool {
 	from, to := n.start, n.end
-	if lineEnd(d.src, from) >= to || strings.ContainsAny(n.text, "\n\\\"'") || strings.ContainsAny(want, "\n\\\"'") {
+	if !hasBreak(d.src[from:to]) || strings.ContainsAny(n.text, "\n\\\"'") || strings.ContainsAny(want, "\n\\\"'") {
 		return false
 	}
 	if n.style != plainStyle {
@@ -321,6 +321,15 @@ func (d *differ) setFolded(n *node, want string) bool {
 	}
 	d.touch(n)
 	return true
+}
+
+func hasBreak(text []byte) bool {
+	for i := range text {
+		if breakLen(text, i) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // refold replaces the words between the lines that stay. The lines of [from, to), joined by single blanks, must be old.
@@ -414,7 +423,8 @@ func (d *differ) diffMap(n *node, want map[string]any, at []string) {
 		}
 	}
 	// A key that vanished while another came with the same value was renamed: only its text changes.
-	if n.style != pairStyle {
+	// In large upheavals nobody could follow that, and looking for pairs would take too long.
+	if n.style != pairStyle && len(gone) <= 2*nearby && len(added) <= 2*nearby {
 		for _, old := range gone {
 			i := explicit[old]
 			e := &n.entries[i]
@@ -465,31 +475,29 @@ func alike(n *node, v *node, gone []string) bool {
 func (d *differ) changeMap(n *node, want map[string]any, drop []bool, added []string, at []string) {
 	d.touch(n)
 	like := d.similar(n, added)
+	p := d.placementIn(n, like, drop)
 	switch n.style {
 	case pairStyle:
 		d.replaceFlow(n, want)
 	case flowStyle:
-		var slots []slot
+		fresh := map[int][]slot{}
+		for _, k := range added {
+			after := p.after(k)
+			fresh[after] = append(fresh[after], slot{old: -1, text: d.flowPair(n, k, want[k], like)})
+		}
+		slots := fresh[-1]
 		for i := range n.entries {
 			if !drop[i] {
 				slots = append(slots, slot{old: i})
 			}
-		}
-		for _, k := range added {
-			text := d.flowPair(n, k, want[k], like)
-			pos := d.placement(n, k, like, drop)
-			j := 0
-			for j < len(slots) && slots[j].old >= 0 && slots[j].old <= pos || j < len(slots) && slots[j].old < 0 && slots[j].after <= pos {
-				j++
-			}
-			slots = slices.Insert(slots, j, slot{old: -1, after: pos, text: text})
+			slots = append(slots, fresh[i]...)
 		}
 		d.changeFlow(n, slots, drop)
 	default:
 		var ins []insertion
 		for _, k := range added {
 			text := pad(n.col) + d.pairLike(n, k, want[k], like, at)
-			ins = append(ins, insertion{after: d.placement(n, k, like, drop), text: text})
+			ins = append(ins, insertion{after: p.after(k), text: text})
 		}
 		d.changeBlock(n, drop, ins, nil)
 	}
@@ -502,12 +510,12 @@ func (d *differ) pairLike(n *node, k string, v any, like *node, at []string) str
 	}
 	// Without an example of this key the pairs beside it say how its value looks.
 	var key, value *node
-	for i := range n.entries {
+	for i := max(0, len(n.entries)-nearby); i < len(n.entries); i++ {
 		e := &n.entries[i]
 		if e.merge || e.key.kind != scalarNode {
 			continue
 		}
-		if key == nil && i == len(n.entries)-1 || allQuoted(n) {
+		if i == len(n.entries)-1 || allQuoted(n) {
 			key = e.key
 		}
 		if d.sameShape(e.val, v) {
@@ -517,9 +525,9 @@ func (d *differ) pairLike(n *node, k string, v any, like *node, at []string) str
 	return d.key(k, key, false) + ":" + d.value(v, n.col, n, value, append(slices.Clip(at), k))
 }
 
-// allQuoted reports whether every key of n is quoted.
+// allQuoted reports whether the last keys of n are all quoted.
 func allQuoted(n *node) bool {
-	for i := range n.entries {
+	for i := max(0, len(n.entries)-nearby); i < len(n.entries); i++ {
 		e := &n.entries[i]
 		if e.key.kind != scalarNode || e.key.style != singleStyle && e.key.style != doubleStyle {
 			return false
@@ -548,14 +556,7 @@ func (d *differ) similar(n *node, added []string) *node {
 	var best *node
 	bestScore := 0
 	siblings := n.parent.entries
-	self := 0
-	for i := range siblings {
-		if siblings[i].val == n {
-			self = i
-		}
-	}
-	// Only near ones are looked at, so that a list of thousands costs no more than a short one.
-	for i := max(0, self-16); i < min(len(siblings), self+17); i++ {
+	for i := max(0, n.index-nearby); i < min(len(siblings), n.index+nearby+1); i++ {
 		s := siblings[i].val
 		if s == n || s.kind != mapNode {
 			continue
@@ -581,63 +582,68 @@ func (d *differ) similar(n *node, added []string) *node {
 	return best
 }
 
-// placement returns the index of the entry after which a new key goes, -1 for the front. Dropped entries count as
-// places too.
-func (d *differ) placement(n *node, k string, like *node, drop []bool) int {
-	last := len(n.entries) - 1
-	index := func(name string) int {
-		for i := range n.entries {
-			if !n.entries[i].merge && n.entries[i].name == name && !drop[i] {
-				return i
-			}
-		}
-		return -1
-	}
-	if like != nil {
-		at := -1
-		for i := range like.entries {
-			if like.entries[i].name == k {
-				at = i
-			}
-		}
-		for i := at - 1; at >= 0 && i >= 0; i-- {
-			if j := index(like.entries[i].name); j >= 0 {
-				return j
-			}
-		}
-	}
-	kept := 0
-	sorted := true
-	prev := ""
-	firstKept := -1
+// placement decides where new keys of a mapping go.
+type placement struct {
+	last   int            // index of the last entry
+	sorted bool           // the keys are sorted, so new ones have a place among them
+	names  []string       // the keys, when sorted
+	at     []int          // and the entries they belong to
+	front  bool           // a new first key would cost no more than its own line
+	like   *node          // a mapping whose order is to be followed
+	kept   map[string]int // entries that stay, by key; only with like
+}
+
+func (d *differ) placementIn(n *node, like *node, drop []bool) *placement {
+	p := &placement{last: len(n.entries) - 1, like: like, sorted: true}
 	for i := range n.entries {
 		e := &n.entries[i]
 		if e.merge {
 			continue
 		}
-		if kept > 0 && e.name <= prev {
-			sorted = false
+		if k := len(p.names); k > 0 && e.name <= p.names[k-1] {
+			p.sorted = false
 		}
-		if firstKept < 0 {
-			firstKept = i
-		}
-		prev = e.name
-		kept++
-	}
-	if !sorted || kept < 2 || d.nameFirst(n) {
-		return last
-	}
-	after := firstKept - 1
-	for i := range n.entries {
-		if e := &n.entries[i]; !e.merge && e.name < k {
-			after = i
+		p.names, p.at = append(p.names, e.name), append(p.at, i)
+		if like != nil && !drop[i] {
+			if p.kept == nil {
+				p.kept = map[string]int{}
+			}
+			p.kept[e.name] = i
 		}
 	}
-	if after < firstKept && n.style == blockStyle && d.sharesLine(n) {
+	p.sorted = p.sorted && len(p.names) > 1 && !d.nameFirst(n)
+	p.front = n.style != blockStyle || len(n.entries) == 0 || !d.sharesLine(n)
+	return p
+}
+
+// after returns the index of the entry after which a new key goes, -1 for the front. Dropped entries count as places
+// too.
+func (p *placement) after(k string) int {
+	if p.like != nil {
+		at := -1
+		for i := range p.like.entries {
+			if p.like.entries[i].name == k {
+				at = i
+			}
+		}
+		for i := at - 1; i >= 0; i-- {
+			if j, ok := p.kept[p.like.entries[i].name]; ok {
+				return j
+			}
+		}
+	}
+	if !p.sorted {
+		return p.last
+	}
+	i, _ := slices.BinarySearch(p.names, k)
+	if i > 0 {
+		return p.at[i-1]
+	}
+	if !p.front {
 		// In front of "- key:" a new key would move the old one to a line of its own.
-		return last
+		return p.last
 	}
-	return after
+	return p.at[0] - 1
 }
 
 // nameFirst recognises metadata as people write it, name before labels and annotations: its first two keys look
@@ -648,13 +654,8 @@ func (d *differ) nameFirst(n *node) bool {
 
 // sharesLine reports whether the first entry of a block collection stands on the line of its "-".
 func (d *differ) sharesLine(n *node) bool {
-	first := n.entries[0].first()
-	for i := lineStart(d.src, first); i < first; i++ {
-		if d.src[i] != ' ' && d.src[i] != '\t' {
-			return true
-		}
-	}
-	return false
+	_, alone := d.firstOnLine(n.entries[0].first())
+	return !alone
 }
 
 // writeMerge replaces "<<" by the pairs it stands for.
@@ -685,7 +686,7 @@ func (d *differ) writeMerge(n *node, merge int, want map[string]any, at []string
 				continue
 			}
 			for _, k := range names {
-				slots = append(slots, slot{old: -1, after: i, text: d.flowPair(n, k, want[k], nil)})
+				slots = append(slots, slot{old: -1, text: d.flowPair(n, k, want[k], nil)})
 			}
 		}
 		d.changeFlow(n, slots, drop)

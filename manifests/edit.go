@@ -294,22 +294,44 @@ func keyText(a *node) string {
 
 // orphans are the aliases whose anchor this round would delete.
 func (d *differ) orphans() []*node {
+	if len(d.aliases) == 0 {
+		return nil
+	}
+	var all, lost []span
+	for _, c := range d.changes {
+		all = append(all, c.span)
+		if c.lose {
+			lost = append(lost, c.span)
+		}
+	}
+	all, lost = union(all), union(lost)
 	var out []*node
 	for _, a := range d.aliases {
-		gone, covered := false, false
-		for _, c := range d.changes {
-			if c.lose && c.start <= a.target.prop && a.target.prop < c.end && a.target.anchor != "" {
-				gone = true
-			}
-			if c.start <= a.start && a.start < c.end {
-				covered = true
-			}
-		}
-		if gone && !covered {
+		if a.target.anchor != "" && within(lost, a.target.prop) && !within(all, a.start) {
 			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// union sorts spans and joins those that overlap.
+func union(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return a.start - b.start })
+	out := spans[:0]
+	for _, s := range spans {
+		if n := len(out); n > 0 && s.start <= out[n-1].end {
+			out[n-1].end = max(out[n-1].end, s.end)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// within reports whether one of the sorted spans holds at.
+func within(spans []span, at int) bool {
+	k, found := slices.BinarySearchFunc(spans, at, func(s span, at int) int { return s.start - at })
+	return found && spans[k].end > at || k > 0 && spans[k-1].end > at
 }
 
 // widen replaces the changes of this round by new text for what encloses them, steps levels further out. It reports

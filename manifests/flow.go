@@ -7,9 +7,8 @@ import (
 
 // slot is one entry of a rewritten flow collection: an old one by its index, or new text.
 type slot struct {
-	old   int // -1 for new text
-	after int // old entry that new text follows
-	text  string
+	old  int // -1 for new text
+	text string
 }
 
 // piece is an entry of a flow collection as it stands in the text.
@@ -242,13 +241,16 @@ func (d *differ) ownLine(n *node) (int, bool) {
 	if e.key != nil {
 		start = e.key.prop
 	}
-	from := lineStart(d.src, start)
-	for i := from; i < start; i++ {
-		if !isBlank(d.src[i]) {
-			return 0, false
-		}
+	return d.firstOnLine(start)
+}
+
+// firstOnLine returns the indentation of what stands at i when nothing else stands in front of it on its line.
+func (d *differ) firstOnLine(i int) (int, bool) {
+	from := i
+	for from > 0 && isBlank(d.src[from-1]) {
+		from--
 	}
-	return start - from, true
+	return i - from, from == 0 || breakBefore(d.src, from) > 0
 }
 
 // flowLines writes a collection with one entry per line; indent is that of the line it begins on.

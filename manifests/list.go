@@ -104,7 +104,7 @@ func (d *differ) dashGap(n *node) int {
 // itemLike is the item that a new one is written like: the most similar of the near ones.
 func (d *differ) itemLike(n *node, old []any, v any) *node {
 	var best *node
-	score := -1.0
+	score := -1
 	for i := max(0, len(old)-16); i < len(old); i++ {
 		if !d.sameShape(n.entries[i].val, v) || len(n.entries[i].val.entries) == 0 {
 			if isScalar(v) && n.entries[i].val.kind == scalarNode && best == nil {
@@ -239,9 +239,9 @@ func pairGap(old, want []any, match []int, used []bool, from, to []int, keyed bo
 	if len(from) == 0 || len(to) == 0 {
 		return
 	}
-	good := func(i, j int) float64 {
+	good := func(i, j int) int {
 		s := likeness(old[i], want[j])
-		if keyed && s < 0.5 {
+		if keyed && s < 500 {
 			return 0 // another key and little in common: another item
 		}
 		return s
@@ -257,21 +257,21 @@ func pairGap(old, want []any, match []int, used []bool, from, to []int, keyed bo
 		return
 	}
 	// The best pairing that keeps the order, by the usual table.
-	best := make([][]float64, len(from)+1)
+	score, best := make([][]int, len(from)+1), make([][]int, len(from)+1)
 	for x := range best {
-		best[x] = make([]float64, len(to)+1)
+		score[x], best[x] = make([]int, len(to)), make([]int, len(to)+1)
 	}
 	for x := len(from) - 1; x >= 0; x-- {
 		for y := len(to) - 1; y >= 0; y-- {
+			score[x][y] = good(from[x], to[y])
 			best[x][y] = max(best[x+1][y], best[x][y+1])
-			if s := good(from[x], to[y]); s > 0 {
-				best[x][y] = max(best[x][y], s+best[x+1][y+1])
+			if score[x][y] > 0 {
+				best[x][y] = max(best[x][y], score[x][y]+best[x+1][y+1])
 			}
 		}
 	}
 	for x, y := 0, 0; x < len(from) && y < len(to); {
-		s := good(from[x], to[y])
-		switch {
+		switch s := score[x][y]; {
 		case s > 0 && best[x][y] == s+best[x+1][y+1]:
 			match[to[y]], used[from[x]] = from[x], true
 			x++
@@ -284,8 +284,9 @@ func pairGap(old, want []any, match []int, used []bool, from, to []int, keyed bo
 	}
 }
 
-// likeness says how much two values have in common, from 0 (nothing, another type) to 1.
-func likeness(a, b any) float64 {
+// likeness says how much two values have in common, from 0 (nothing, another type) to 1000. It counts in whole numbers,
+// so that the order in which a map is walked cannot show in the result.
+func likeness(a, b any) int {
 	switch x := a.(type) {
 	case map[string]any:
 		y, ok := b.(map[string]any)
@@ -293,27 +294,27 @@ func likeness(a, b any) float64 {
 			return 0
 		}
 		if len(x)+len(y) == 0 {
-			return 1
+			return 1000
 		}
-		same := 0.0
+		same := 0
 		for k, v := range x {
 			if w, ok := y[k]; ok {
-				same += 0.1
+				same += 100
 				if Equal(v, w) {
-					same += 0.9
+					same += 900
 				} else if !isScalar(v) && !isScalar(w) {
-					same += 0.5
+					same += 500
 				}
 			}
 		}
-		return max(0.05, same/float64(max(len(x), len(y))))
+		return max(50, same/max(len(x), len(y)))
 	case []any:
 		y, ok := b.([]any)
 		if !ok {
 			return 0
 		}
 		if Equal(a, b) {
-			return 1
+			return 1000
 		}
 		same := 0
 		for i := 0; i < len(x) && i < len(y) && i < 64; i++ {
@@ -321,16 +322,16 @@ func likeness(a, b any) float64 {
 				same++
 			}
 		}
-		return 0.1 + 0.8*float64(same)/float64(max(len(x), len(y), 1))
+		return 100 + 800*same/max(len(x), len(y), 1)
 	}
 	if Equal(a, b) {
-		return 1
+		return 1000
 	}
 	switch b.(type) {
 	case map[string]any, []any:
 		return 0
 	}
-	return 0.1
+	return 100
 }
 
 // longestRun marks the wanted items whose old places go up: the longest such row stays, the others move.

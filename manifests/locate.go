@@ -92,11 +92,7 @@ func (n *node) shown() span {
 	if n.end > n.start || n.parent == nil {
 		return span{n.start, n.end}
 	}
-	for i := range n.parent.entries {
-		e := &n.parent.entries[i]
-		if e.val != n {
-			continue
-		}
+	if e := n.entry(); e != nil {
 		if e.key != nil {
 			return span{e.key.prop, e.key.end}
 		}

@@ -77,6 +77,9 @@ func TestProperties(t *testing.T) {
 		if !bytes.Equal(f.Source(), src) {
 			t.Fatal("the source was changed")
 		}
+		if again, _ := f.Edit(doc, want); !bytes.Equal(again, out) {
+			t.Fatalf("the same edit gives two results:\n%s\n%s", out, again)
+		}
 		if err != nil {
 			return // refused, and nothing was changed
 		}

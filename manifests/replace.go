@@ -109,9 +109,13 @@ func (d *differ) replace(n *node, want any, at []string) {
 // inlineChange is change for a value that may be a literal block: a comment behind the old value then stands behind
 // the header of the block, not behind its text.
 func (d *differ) inlineChange(start, end int, text string, lose bool) {
-	eol := lineEnd(d.src, end)
 	header, lines, block := strings.Cut(text, "\n")
-	if !block || !d.commentOn(end, eol) {
+	if !block {
+		d.change(start, end, text, lose)
+		return
+	}
+	eol := lineEnd(d.src, end)
+	if !d.commentOn(end, eol) {
 		d.change(start, end, text, lose)
 		return
 	}
@@ -119,11 +123,15 @@ func (d *differ) inlineChange(start, end int, text string, lose bool) {
 	d.change(eol, eol, "\n"+lines, false)
 }
 
+// nearby is how far examples are looked for, so that a list of thousands costs no more than a short one.
+const nearby = 16
+
 // exampleFor finds a value of the wanted shape beside n to write it like.
 func (d *differ) exampleFor(n *node, want any) *node {
 	var found *node
-	for i := range n.parent.entries {
-		if v := n.parent.entries[i].val; v != n && d.sameShape(v, want) {
+	siblings := n.parent.entries
+	for i := max(0, n.index-nearby); i < min(len(siblings), n.index+nearby); i++ {
+		if v := siblings[i].val; v != n && d.sameShape(v, want) {
 			found = v
 		}
 	}
@@ -134,17 +142,12 @@ func (d *differ) commentOn(from, eol int) bool {
 	return strings.HasPrefix(strings.TrimLeft(string(d.src[from:eol]), " \t"), "#")
 }
 
-// entry is the entry that holds n.
+// entry is the entry that holds n, nil for the root and for keys.
 func (n *node) entry() *entry {
-	if n.parent == nil {
+	if n.parent == nil || n.index >= len(n.parent.entries) || n.parent.entries[n.index].val != n {
 		return nil
 	}
-	for i := range n.parent.entries {
-		if n.parent.entries[i].val == n {
-			return &n.parent.entries[i]
-		}
-	}
-	return nil
+	return &n.parent.entries[n.index]
 }
 
 // head is the place right behind the ":" or "-" of a value, or behind its anchor and tag.
@@ -162,7 +165,6 @@ func (n *node) head(e *entry) int {
 func (d *differ) fillEmpty(n *node, text string) {
 	d.touch(n)
 	end := n.end
-	eol := lineEnd(d.src, end)
 	if e := n.entry(); e != nil && e.key != nil && e.colon < 0 {
 		if n.inFlow() {
 			d.change(e.key.end, e.key.end, ": "+text, false)
@@ -177,7 +179,12 @@ func (d *differ) fillEmpty(n *node, text string) {
 		d.change(n.prop, n.propEnd, prefix+text, false)
 		return
 	}
-	if n.inFlow() || d.commentOn(end, eol) || n.parent == nil {
+	if n.inFlow() {
+		d.change(end, end, " "+text, false)
+		return
+	}
+	eol := lineEnd(d.src, end)
+	if d.commentOn(end, eol) || n.parent == nil {
 		d.inlineChange(end, end, " "+text, false)
 		return
 	}

@@ -85,6 +85,55 @@ func TestLinearLists(t *testing.T) {
 	}
 }
 
+// TestLinearMaps edits maps of 1,000 and 10,000 keys in many places at once, in block, flow and JSON style.
+func TestLinearMaps(t *testing.T) {
+	run := func(n int, line, open, shut string) time.Duration {
+		var b strings.Builder
+		b.WriteString(open)
+		for i := range n {
+			fmt.Fprintf(&b, line, i, i)
+		}
+		b.WriteString(shut)
+		f := mustParse(t, b.String())
+		want := wanted(t, f, 0)
+		m := want["data"].(map[string]any)
+		for i := range n {
+			key := fmt.Sprintf("k%d", i)
+			switch i % 10 {
+			case 2:
+				delete(m, key)
+			case 4:
+				m[key] = "changed"
+			case 6:
+				m["new"+key] = map[string]any{"x": "y"}
+			case 8:
+				m[key] = []any{"a"}
+			}
+		}
+		began := time.Now()
+		out, err := f.Edit(0, want)
+		took := time.Since(began)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g := mustParse(t, string(out)); !Equal(g.Documents()[0].Object, want) {
+			t.Fatal("wrong value")
+		}
+		return took
+	}
+	for name, c := range map[string][3]string{
+		"block": {"  k%d: v%d # c\n", "data:\n", ""},
+		"lines": {"  k%d: v%d,\n", "data: {\n", "}\n"},
+		"json":  {`"k%d":"v%d",`, `{"data":{`, `"last":1}}`},
+	} {
+		small, large := run(1000, c[0], c[1], c[2]), run(10_000, c[0], c[1], c[2])
+		t.Logf("%s: 1,000 keys %v, 10,000 keys %v", name, small, large)
+		if large > 40*small+time.Second {
+			t.Errorf("%s: 10,000 keys took %v, 1,000 took %v", name, large, small)
+		}
+	}
+}
+
 func manyDocuments(n int) string {
 	var b strings.Builder
 	for i := range n {

@@ -34,7 +34,7 @@ func lineChange(a, b string) (removed, added int) {
 	return len(x) - table[0][0], len(y) - table[0][0]
 }
 
-var editCount = flag.Int("edits", 12_000, "how many random edits the statistics make")
+var editCount = flag.Int("edits", 8_000, "how many random edits the statistics make")
 
 // TestEditHostile makes random edits in documents with anchors, aliases, explicit keys and lone dashes: no wrong value,
 // no lost comment (a gate of Edit), and hardly any refusal.

@@ -55,6 +55,7 @@ type node struct {
 	target      *node  // what an alias stands for
 	entries     []entry
 	parent      *node
+	index       int // of the entry of parent that holds this value
 	size        int // nodes below, aliases expanded
 	val         any // JSON value, aliases and merges expanded; shared between nodes, never changed
 }

@@ -51,6 +51,7 @@ func (b *builder) mapping(n *node, y *yaml.Node) (int, error) {
 			return 0, err
 		}
 		b.keys = b.keys[:len(b.keys)-1]
+		e.val.index = len(n.entries)
 		i = at
 		n.entries = append(n.entries, e)
 	}
@@ -115,6 +116,7 @@ func (b *builder) sequence(n *node, y *yaml.Node) (int, error) {
 			return 0, err
 		}
 		b.keys = b.keys[:len(b.keys)-1]
+		e.val.index = k
 		i = at
 		n.size += e.val.size
 		n.aliens = n.aliens || e.val.aliens

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -119,6 +120,9 @@ func (c *Connection) HTTPClient() *http.Client {
 	return &http.Client{Transport: authorized{c}, CheckRedirect: c.checkRedirect, Timeout: c.readTimeout}
 }
 
+// Printable makes text that NetBox sent fit for a message: one line without control characters, cut, without the token.
+func (c *Connection) Printable(s string) string { return c.text(s, maxWords) }
+
 type authorized struct{ c *Connection }
 
 func (a authorized) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -127,7 +131,26 @@ func (a authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", authorization(a.c.token))
-	return a.c.client.Transport.RoundTrip(req)
+	resp, err := a.c.client.Transport.RoundTrip(req)
+	if err == nil {
+		resp.Body = &capped{ReadCloser: resp.Body, left: maxAnswer}
+	}
+	return resp, err
+}
+
+// capped fails a body that is longer than an answer may be.
+type capped struct {
+	io.ReadCloser
+	left int64
+}
+
+func (r *capped) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, fmt.Errorf("answer larger than %d bytes", maxAnswer)
+	}
+	n, err := r.ReadCloser.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
+	return n, err
 }
 
 // authorization is the header's value: version 2 tokens use Bearer, the old ones Token (facts/netbox.md §10).

@@ -15,6 +15,16 @@ func (s *Server) view() *call { return &call{s: s} }
 // always are the events every App gets without subscribing.
 var always = []string{"installation", "installation_repositories", "github_app_authorization", "ping", "meta", "installation_target"}
 
+// unasked events go to Apps that may write checks whether they subscribed or
+// not (facts §2.1): requests to run checks.
+func unasked(i *installationRow, event, action string) bool {
+	if levelRank(i.Permissions["checks"]) < levelRank("write") {
+		return false
+	}
+	return event == "check_suite" && (action == "requested" || action == "rerequested") ||
+		event == "check_run" && (action == "rerequested" || action == "requested_action")
+}
+
 // emitRepo sends an event to every App installed on the repository. Payload
 // gets repository, sender and installation.
 func (s *Server) emitRepo(r *repoRow, actor *accountRow, cause, event, action string, payload map[string]any, only func(*installationRow) bool) {
@@ -22,7 +32,7 @@ func (s *Server) emitRepo(r *repoRow, actor *accountRow, cause, event, action st
 		if !i.covers(r) || i.SuspendedAt != nil || only != nil && !only(i) {
 			continue
 		}
-		if !slices.Contains(always, event) && !slices.Contains(i.Events, event) {
+		if !slices.Contains(always, event) && !slices.Contains(i.Events, event) && !unasked(i, event, action) {
 			continue
 		}
 		body := map[string]any{}

@@ -120,6 +120,51 @@ func TestGitCloneAndPush(t *testing.T) {
 	}
 }
 
+func TestManyTagsInOnePushMakeNoEvents(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	h := f.hook()
+	g := f.clone(userToken)
+	for _, tag := range []string{"a", "b", "c"} {
+		g.run("tag", "-a", tag, "-m", tag)
+	}
+	g.run("push", "--quiet", "--tags")
+	f.settle()
+	if n := len(h.of("push")); n != 3 {
+		t.Errorf("%d events of 3 tags", n)
+	}
+	for _, tag := range []string{"d", "e", "f", "g"} {
+		g.run("tag", tag)
+	}
+	g.run("push", "--quiet", "--tags")
+	f.settle()
+	if n := len(h.of("push")); n != 3 {
+		t.Errorf("%d events after 4 more tags", n)
+	}
+	if r := f.do("GET", "/repos/acme/fabric/git/matching-refs/tags/", userToken, nil); strings.Count(string(r.body), `"ref"`) != 7 {
+		t.Errorf("tags %s", r.body)
+	}
+	if r := f.do("GET", "/repos/acme/fabric/commits/a", userToken, nil); r.json["sha"] != f.head() {
+		t.Errorf("an annotated tag leads to %v", r.json["sha"])
+	}
+}
+
+func TestFirstPushToAnEmptyRepository(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	h := f.hook()
+	g := gitClient{t, t.TempDir()}
+	g.run("init", "--quiet", "-b", "main")
+	g.run("commit", "--quiet", "--allow-empty", "-m", "one")
+	g.run("commit", "--quiet", "--allow-empty", "-m", "two")
+	g.run("push", "--quiet", f.CloneURL("acme/empty", userToken), "main")
+	f.settle()
+	pushes := h.of("push")
+	if len(pushes) != 1 || pushes[0].payload["created"] != true || len(pushes[0].payload["commits"].([]any)) != 2 {
+		t.Errorf("events %v", pushes)
+	}
+}
+
 func TestGitRefusals(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

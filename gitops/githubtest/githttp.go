@@ -183,6 +183,9 @@ func (s *Server) gitAccess(id *identity, repo *repoRow, write bool) error {
 	return err
 }
 
+// maxPushTags: when one push brings more tags, GitHub sends no event for them.
+const maxPushTags = 3
+
 // pushCommand is one line of what a push wants.
 type pushCommand struct {
 	old, new, ref string
@@ -239,7 +242,16 @@ func (s *Server) receivePack(backend http.Handler, r *http.Request, body []byte,
 	if rec.code != http.StatusOK {
 		return rec, nil
 	}
+	tags := 0
 	for _, cmd := range commands {
+		if strings.HasPrefix(cmd.ref, "refs/tags/") {
+			tags++
+		}
+	}
+	for _, cmd := range commands {
+		if tags > maxPushTags && strings.HasPrefix(cmd.ref, "refs/tags/") {
+			continue
+		}
 		now, exists, err := g.ref(cmd.ref)
 		if err != nil {
 			return nil, err

@@ -177,7 +177,9 @@ func (c *call) run(authErr error, gql *graphqlRequest, template string) *answer 
 	defer s.mu.Unlock()
 	defer s.hooks.wake()
 	if authErr != nil {
-		return c.errorAnswer(authErr)
+		ans := c.errorAnswer(authErr)
+		s.bucket(&identity{}, "core").headers(ans.header)
+		return ans
 	}
 	if c.req.UserAgent() == "" {
 		return c.errorAnswer(fail(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required)."))

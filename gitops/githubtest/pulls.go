@@ -106,6 +106,9 @@ func (s *Server) branchMoved(r *repoRow, actor *accountRow, cause, branch, befor
 				}
 				continue
 			}
+			if i.Pull.HeadSHA == after {
+				continue
+			}
 			i.Pull.HeadSHA, i.Pull.Mergeable = after, nil
 			i.UpdatedAt = s.now()
 			s.issues.put(i.ID, i)

@@ -133,6 +133,13 @@ func buildRoutes() []*route {
 	repo("statuses", "write", "POST", "/statuses/{sha}", (*call).createStatus)
 	repo("statuses", "read", "GET", "/commits/{ref}/status", (*call).combinedStatus)
 
+	repo("pull_requests", "read", "GET", "/pulls/{pull_number}/reviews", (*call).listReviews)
+	repo("pull_requests", "write", "POST", "/pulls/{pull_number}/reviews", (*call).createReview)
+	repo("pull_requests", "write", "PUT", "/pulls/{pull_number}/update-branch", (*call).updateBranch)
+	repo("administration", "admin", "POST", "/branches/{branch}/rename", (*call).renameBranch)
+	add(authUser, "", "", "GET", "/user/installations", (*call).listUserInstallations)
+	add(authUser, "", "", "GET", "/user/installations/{installation_id}/repositories", (*call).listUserInstallationRepos)
+
 	repo("metadata", "read", "GET", "/collaborators", (*call).listCollaborators)
 	repo("metadata", "read", "GET", "/collaborators/{username}/permission", (*call).collaboratorPermission)
 	return out

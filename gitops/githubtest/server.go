@@ -72,6 +72,7 @@ type Server struct {
 	statuses      *table[statusRow]
 	deliveries    *table[deliveryRow]
 	signed        *table[signedRow]
+	reviews       *table[reviewRow]
 
 	byToken  map[string]*tokenRow
 	signedBy map[string]bool
@@ -184,6 +185,7 @@ func New(opts Options) (_ *Server, err error) {
 	s.runs = newTable[checkRunRow](s.journal, "runs")
 	s.statuses = newTable[statusRow](s.journal, "statuses")
 	s.deliveries = newTable[deliveryRow](s.journal, "deliveries")
+	s.reviews = newTable[reviewRow](s.journal, "reviews")
 	s.signed = newTable[signedRow](s.journal, "signed")
 	if _, err := s.journal.load(); err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hnp-sync/hnp-sync/gitops"
-	"github.com/hnp-sync/hnp-sync/handlers"
 	"github.com/hnp-sync/hnp-sync/manifests"
 )
 
@@ -206,21 +205,6 @@ func TestInstallationsAndRepositories(t *testing.T) {
 	repos, err := s.Repositories(ctx)
 	if err != nil || len(repos) != 1 || repos[0].ID != 7 {
 		t.Errorf("repositories %+v, %v", repos, err)
-	}
-
-	ids := addFabrics(t, s, 2)
-	head := "0af1"
-	l := s.Ledger(ids[0])
-	save(t, l, &gitops.Update{Epoch: loadState(t, l).Epoch, Head: &head})
-	followers, branch, known, err := s.Followers(ctx, 7, "main")
-	if err != nil || !known || branch != "main" || !reflect.DeepEqual(followers, []handlers.Follower{{Fabric: ids[0], Head: "0af1"}, {Fabric: ids[1]}}) {
-		t.Errorf("followers %+v %q %v, %v", followers, branch, known, err)
-	}
-	if followers, _, known, err := s.Followers(ctx, 7, "lab"); err != nil || !known || len(followers) != 0 {
-		t.Errorf("another branch: %+v %v, %v", followers, known, err)
-	}
-	if _, _, known, err := s.Followers(ctx, 8, "main"); err != nil || known {
-		t.Errorf("a repository that is gone: %v, %v", known, err)
 	}
 }
 

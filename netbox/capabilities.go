@@ -171,7 +171,7 @@ func (c *Connection) probeOnce(ctx context.Context) (*probed, error) {
 		p.etagReason = "NetBox " + p.version + " has no If-Match (4.6 has)"
 		return p, nil
 	}
-	if candidate.path != "" {
+	if candidate.path != "" && !c.trustVersion {
 		if err := c.probeETag(ctx, p, candidate); err != nil {
 			return nil, err
 		}

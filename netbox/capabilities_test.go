@@ -134,6 +134,16 @@ func letters(k gitops.KindCapability) string {
 	return s
 }
 
+func TestTrustVersion(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, (&probeScript{version: "4.7.3", api: "4.7", plugins: hedgehogPlugin, change: change(9, "netbox_hedgehog.vpc", "update", 7, "")}).answer)
+	c := dial(t, s.URL, nil)
+	c.trustVersion = true
+	if caps, err := c.Capabilities(t.Context()); err != nil || !caps.ETag || !caps.BulkETag || len(s.requests()) != 3 {
+		t.Errorf("%+v %v %v", caps, err, s.requests())
+	}
+}
+
 func TestProbeFailsWithTheToken(t *testing.T) {
 	t.Parallel()
 	s := newScript(t, (&probeScript{unauthorized: true}).answer)

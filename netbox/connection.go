@@ -30,6 +30,9 @@ type Config struct {
 	Wait func(ctx context.Context, d time.Duration) error
 	// ReadTimeout and WriteTimeout bound one request each; zero is the default.
 	ReadTimeout, WriteTimeout time.Duration
+	// TrustVersion lets NetBox's version alone decide whether If-Match is honoured. Otherwise two conditional PATCHes
+	// with a tag no object has, which must be answered by 412, prove it once per version.
+	TrustVersion bool
 	// Log receives one line per notable event; nil logs nothing. It never gets a body, a token or a secret.
 	Log func(msg string, kv ...any)
 }
@@ -44,6 +47,7 @@ type Connection struct {
 	wait         func(ctx context.Context, d time.Duration) error
 	readTimeout  time.Duration
 	writeTimeout time.Duration
+	trustVersion bool
 	log          func(msg string, kv ...any)
 	writes       *limiter
 
@@ -78,7 +82,7 @@ func Dial(cfg Config) (*Connection, error) {
 	}
 	c := &Connection{
 		name: cfg.Name, root: root, token: cfg.Token,
-		now: cfg.Now, wait: cfg.Wait, readTimeout: cfg.ReadTimeout, writeTimeout: cfg.WriteTimeout, log: cfg.Log,
+		now: cfg.Now, wait: cfg.Wait, readTimeout: cfg.ReadTimeout, writeTimeout: cfg.WriteTimeout, trustVersion: cfg.TrustVersion, log: cfg.Log,
 		writes: newLimiter(), probing: make(chan struct{}, 1),
 		forbidden: map[string]bool{}, unread: map[string]string{},
 	}
@@ -99,7 +103,9 @@ func Dial(cfg Config) (*Connection, error) {
 	}
 	transport := cfg.Transport
 	if transport == nil {
-		transport = http.DefaultTransport.(*http.Transport).Clone()
+		own := http.DefaultTransport.(*http.Transport).Clone()
+		own.MaxResponseHeaderBytes = 256 << 10
+		transport = own
 	}
 	c.client = &http.Client{Transport: transport, CheckRedirect: c.checkRedirect}
 	return c, nil

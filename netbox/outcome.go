@@ -49,7 +49,8 @@ func (f *Fabric) judge(t table, batch gitops.Batch, req writeRequest, a *answer)
 	case a.status < 400: // a redirect, which is never followed
 		return all(n, gitops.OutcomeRefused, e.Words, err)
 	case a.status == http.StatusUnauthorized, e.badToken():
-		return all(n, gitops.OutcomeRefused, e.Words, err)
+		// The token's fault, not the objects': they must not be held against them.
+		return all(n, gitops.OutcomeNotSent, e.Words, err)
 	case a.status == http.StatusForbidden:
 		// 403 is a missing permission, or one object that would leave the token's constraints; the words are the
 		// same. A batch is split until a single object was refused; then the permission is taken to be missing.

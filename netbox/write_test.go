@@ -161,8 +161,8 @@ func TestWriteStatuses(t *testing.T) {
 		retry  time.Duration
 	}{
 		"400 without names":     {reply{status: 400, body: `{"detail":"JSON parse error"}`}, all, "refused", "batch_refused batch_refused", 0},
-		"401":                   {reply{status: 401, body: `{"detail":"no"}`}, all, "refused", "refused refused", 0},
-		"403 token":             {reply{status: 403, body: `{"detail":"Invalid v2 token"}`}, all, "refused", "refused refused", 0},
+		"401":                   {reply{status: 401, body: `{"detail":"no"}`}, all, "not_sent", "not_sent not_sent", 0},
+		"403 token":             {reply{status: 403, body: `{"detail":"Invalid v2 token"}`}, all, "not_sent", "not_sent not_sent", 0},
 		"403 permission":        {reply{status: 403, body: `{"detail":"You do not have permission to perform this action."}`}, all, "refused", "batch_refused batch_refused", 0},
 		"404":                   {reply{status: 404, body: `{"detail":"No VPC matches the given query."}`}, []gitops.Op{gitops.OpUpdate, gitops.OpDelete, gitops.OpFence}, "gone", "refused refused", 0},
 		"404 on create":         {reply{status: 404, body: `{"detail":"Not found."}`}, []gitops.Op{gitops.OpCreate}, "refused", "refused refused", 0},

@@ -65,8 +65,8 @@ type App struct {
 
 // New opens the store (migrating it), binds the listening address and wires everything. Nothing runs yet. After an
 // error everything is closed again.
-func New(ctx context.Context, opts Options) (a *App, err error) {
-	a = &App{opts: opts, log: opts.Log, drain: opts.Drain}
+func New(ctx context.Context, opts Options) (*App, error) {
+	a := &App{opts: opts, log: opts.Log, drain: opts.Drain}
 	if a.log == nil {
 		a.log = NewLogger(opts.Redactor, zap.InfoLevel)
 	}
@@ -82,17 +82,20 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 	if a.drain == 0 {
 		a.drain = DrainTimeout
 	}
-	cfg := opts.Config.Get()
-	opts.Redactor.Hide(secretsOf(cfg)...)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.close())
-		}
-	}()
-	a.store, err = store.Open(ctx, store.Options{Database: cfg.Database, Now: a.opts.Clock.Now, Fault: opts.StoreFault,
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// open opens and wires everything; after an error close releases what was opened.
+func (a *App) open(ctx context.Context) (err error) {
+	cfg := a.opts.Config.Get()
+	a.opts.Redactor.Hide(secretsOf(cfg)...)
+	a.store, err = store.Open(ctx, store.Options{Database: cfg.Database, Now: a.opts.Clock.Now, Fault: a.opts.StoreFault,
 		Logger: slog.New(zapslog.NewHandler(a.log.WithOptions(zap.IncreaseLevel(zap.WarnLevel)).Core()))})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.metrics = NewMetrics(
 		func(ctx context.Context) (int, error) {
@@ -102,17 +105,17 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 		func(ctx context.Context) (int, error) { return a.jobs.Queue(ctx) })
 	svc, err := a.newServices(cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.services.Store(svc)
 	if a.jobs, err = a.newJobs(); err != nil {
-		return nil, err
+		return err
 	}
-	a.auth = api.NewAuth(func() string { return opts.Config.Get().APIToken.Reveal() }, func() []api.NetBoxTokens { return a.services.Load().tokens }, a.opts.Clock.Now)
+	a.auth = api.NewAuth(func() string { return a.opts.Config.Get().APIToken.Reveal() }, func() []api.NetBoxTokens { return a.services.Load().tokens }, a.opts.Clock.Now)
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
-	return a, nil
+	return nil
 }
 
 func (a *App) newJobs() (*jobs.Manager, error) {

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/hnp-sync/hnp-sync/app/api"
+	"github.com/hnp-sync/hnp-sync/gitops/githubtest"
 )
 
 func seedFiles(vlan int) map[string]string {
@@ -147,5 +149,79 @@ func TestFiftyfoldDeliveryHasOneEffect(t *testing.T) {
 	github, netbox := s.github.Stats().ByUser["hnp-sync[bot]"], s.netbox.Stats().ByUser["hnp-sync"]
 	if total := github.Total + netbox.Total; total > 3 {
 		t.Errorf("%d requests, want at most 3: %v %v", total, github.Routes, netbox.Routes)
+	}
+}
+
+// What happens while the App is down is found at its start, without any webhook.
+func TestRestartFindsWhatHappenedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	r.stop()
+	s.setVLAN(1005)
+	s.gitPush("Another gateway", map[string]string{vpcFile: strings.Replace(fmt.Sprintf(vpcYAML, 1001), "gateway: 10.0.1.1", "gateway: 10.0.1.254", 1)})
+	r = s.start()
+	s.eventually("both sides hold both edits", func() bool { return s.inStepAt(1005, "10.0.1.254") })
+	if f := r.quiet().Fabrics[0]; f.State != "equal" {
+		t.Errorf("status %+v", f)
+	}
+}
+
+// GitHub's limit parks the fabric, visibly, and the work is done when it ends.
+func TestRateLimitParks(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	if _, err := s.github.AddFault(githubtest.Fault{Route: "POST /graphql", User: "*", Times: 1, Action: "error_before", Status: 429,
+		Headers: map[string]string{"Retry-After": "2"}, Body: `{"message":"You have exceeded a secondary rate limit"}`}); err != nil {
+		t.Fatal(err)
+	}
+	s.gitPush("Move the VLAN", map[string]string{vpcFile: fmt.Sprintf(vpcYAML, 1006)})
+	s.eventually("shown as parked", func() bool {
+		f := r.status().Fabrics[0]
+		return f.State == "pending" && len(f.Waiting) == 1 && strings.Contains(f.Waiting[0].Reason, "GitHub takes no more requests until")
+	})
+	s.eventually("done after the limit", func() bool { return s.netboxVLAN() == 1006 })
+	if f := r.quiet().Fabrics[0]; f.State != "equal" || len(f.Waiting) != 0 {
+		t.Errorf("status %+v", f)
+	}
+}
+
+// A protected branch is said and not hammered.
+func TestProtectedBranchIsSaid(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	if err := s.github.Protect(repoName, "main", true, false); err != nil {
+		t.Fatal(err)
+	}
+	s.setVLAN(1007)
+	var f api.Fabric
+	s.eventually("the refusal is said", func() bool {
+		f = r.quiet().Fabrics[0]
+		b, err := json.Marshal(f)
+		return err == nil && strings.Contains(string(b), "protected")
+	})
+	if f.State == "equal" {
+		t.Errorf("status %+v", f)
+	}
+	if n := s.github.Stats().Writes(); n > 2 {
+		t.Errorf("%d attempts to write to a protected branch", n)
+	}
+	if s.netboxVLAN() != 1007 {
+		t.Error("the user's edit is gone")
+	}
+}
+
+// One broken file freezes what it held and nothing else.
+func TestBrokenFileFreezesItsOwn(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	other := strings.Replace(fmt.Sprintf(vpcYAML, 1050), "name: test-vpc", "name: other-vpc", 1)
+	s.gitPush("One broken, one new", map[string]string{vpcFile: "kind: [\n", directory + "/managed/vpcs/other-vpc.yaml": strings.ReplaceAll(other, "10.0.1.", "10.0.2.")})
+	s.eventually("the new one is in NetBox", func() bool { _, ok := s.netbox.ByName("VPC", "default", "other-vpc"); return ok })
+	f := r.quiet().Fabrics[0]
+	if len(f.Frozen) != 1 || f.Frozen[0].Resource != "vpc/test-vpc" {
+		t.Errorf("frozen %+v", f.Frozen)
+	}
+	if s.netboxVLAN() != 1001 {
+		t.Error("the broken file deleted or changed its resource in NetBox")
 	}
 }

@@ -431,3 +431,12 @@ func faultOf(action string, count int) githubtest.Fault {
 func netboxFaultOf(action string, count int) netboxtest.Fault {
 	return netboxtest.Fault{Route: "*", User: "*", Times: -1, Action: action, Count: count}
 }
+
+// openAgain opens a second App on the site's database.
+func openAgain(s *site) (*App, error) {
+	holder, err := config.NewHolder(filepath.Join(s.dir, "hnp-sync.yaml"), nil)
+	if err != nil {
+		return nil, err
+	}
+	return New(s.t.Context(), Options{Config: holder, Redactor: NewRedactor(io.Discard)})
+}

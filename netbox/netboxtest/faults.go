@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// Fault makes requests go wrong on purpose. It applies to Times requests that
+// Fault makes requests go wrong on purpose. Faults are not part of the state: a
+// restart forgets them. It applies to Times requests that
 // match Route and User after letting Skip of them pass.
 //
 // Actions: drop (the connection is closed, nothing was done) · delay (the
@@ -36,6 +37,9 @@ type Fault struct {
 }
 
 var faultActions = []string{"drop", "delay", "error_before", "error_after", "reset_after", "delay_after", "webhook_drop", "webhook_delay", "webhook_duplicate"}
+
+// maxFaults bounds the registered faults.
+const maxFaults = 1000
 
 // AddFault registers a fault and returns its id. It refuses an unknown action
 // and values out of range.
@@ -69,8 +73,11 @@ func (s *Server) AddFault(f Fault) (int64, error) {
 	if f.Route != "*" && !strings.Contains(f.Route, " /") {
 		return 0, fmt.Errorf(`route %q is not "METHOD /template" or "*"`, f.Route)
 	}
-	if len(s.faults) >= 1000 {
-		return 0, fmt.Errorf("1000 faults are registered already")
+	if len(s.faults) >= maxFaults { // spent ones are kept for people to see, but not for ever
+		s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return f.Times == 0 })
+	}
+	if len(s.faults) >= maxFaults {
+		return 0, fmt.Errorf("%d faults are registered already", maxFaults)
 	}
 	s.lastFault++
 	f.ID, f.Hits = s.lastFault, 0

@@ -19,7 +19,8 @@ import (
 const (
 	snapshotFile = "snapshot.json"
 	journalFile  = "journal.jsonl"
-	// compactAfter bounds the journal; beyond it a new snapshot is written.
+	// compactAfter bounds the journal; beyond it, and beyond the size of the
+	// last snapshot, a new one is written.
 	compactAfter = 8 << 20
 )
 
@@ -54,6 +55,7 @@ type storage struct {
 	dir     string
 	journal *os.File
 	size    int64
+	base    int64 // size of the snapshot
 	last    int64 // number of the last entry
 }
 
@@ -99,7 +101,7 @@ func (s *Server) persist(e *entry) error {
 	}
 	st.last++
 	st.size += int64(len(line))
-	if st.size > compactAfter {
+	if st.size > max(compactAfter, st.base) {
 		return s.compact()
 	}
 	return nil
@@ -112,7 +114,9 @@ func (s *Server) compact() error {
 	st := s.store
 	path := filepath.Join(st.dir, snapshotFile)
 	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, s.dump(), 0o600); err != nil {
+	dump := s.dump()
+	st.base = int64(len(dump))
+	if err := os.WriteFile(tmp, dump, 0o600); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
@@ -150,7 +154,7 @@ func (s *Server) openStorage(dir string) (fresh bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("read %s: %w", snapshotFile, err)
 		}
-		st.last = n
+		st.last, st.base = n, int64(len(snapshot))
 	}
 	f, err := os.OpenFile(filepath.Join(dir, journalFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -23,6 +23,7 @@ func main() {
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newServeCommand(),
+		newDemoCommand(),
 		newStatusCommand(),
 		newSyncCommand(),
 		newConflictsCommand(),

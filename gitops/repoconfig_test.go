@@ -68,6 +68,38 @@ fabrics:
 	}
 }
 
+// TestParseConfigTakesTheDocumentedFile reads a file as the documentation shows it: every key with its default, comments beside.
+func TestParseConfigTakesTheDocumentedFile(t *testing.T) {
+	t.Parallel()
+	got, found := ParseConfig(configFileName, []byte(`version: 1
+fabrics:
+  - name: fabric-1                 # NetBox fabric, may contain spaces
+    slug: fabric-1
+    netbox: default
+    branch: main                   # default: the repository's default branch
+    directory: gitops/hedgehog/fabric-1
+    layout: standard               # standard | in_place
+    mode: commit                   # commit | observe
+    direction: bidirectional
+    conflicts: merge
+    first_import: conflict         # conflict | git | netbox
+    create: false                  # create the fabric in NetBox when it is missing
+    paused: false
+    ignore: ["test/**"]            # globs below directory
+    ingest: {file_patterns: ["*.yaml", "*.yml"], validation_strict: true, archive_processed: true}
+    guard: {max_delete: 5, max_delete_percent: 20, max_change: 10, max_change_percent: 50, ask_delete: [Switch, SwitchGroup, IPv4Namespace, VLANNamespace]}
+    rules: [{kinds: [Switch], names: ["leaf-*"], fields: [spec.boot], direction: git_to_gui, enforce: false}]
+    notify: ["@acme/network"]
+`))
+	want := DefaultFabric()
+	want.Name, want.Slug, want.Branch, want.Directory, want.Line = "fabric-1", "fabric-1", "main", "gitops/hedgehog/fabric-1", 3
+	want.Ignore, want.Notify = []string{"test/**"}, []string{"@acme/network"}
+	want.Rules = []Rule{{Kinds: []string{"Switch"}, Names: []string{"leaf-*"}, Fields: []string{"spec.boot"}, Direction: GitToGUI}}
+	if len(found) > 0 || !reflect.DeepEqual(got, []Fabric{want}) {
+		t.Errorf("got  %+v\nwant %+v\n%s", got, want, configLines(found))
+	}
+}
+
 // configWith is a file with one fabric whose lines after name and directory are given; they begin on line 5.
 func configWith(lines string) string {
 	return "version: 1\nfabrics:\n  - name: a\n    directory: d/a\n" + lines
@@ -258,6 +290,24 @@ func configSays(found []manifests.Diagnostic, want string) bool {
 		}
 	}
 	return strings.Contains(configLines(found), want)
+}
+
+// An entry with an error stops that fabric only.
+func ExampleParseConfig() {
+	fabrics, found := ParseConfig(".github/hnp-sync.yaml", []byte(`version: 1
+fabrics:
+  - {name: Fabric 1, directory: gitops/fabric-1}
+  - {name: Fabric 2, directory: ../fabric-2}
+`))
+	for _, f := range fabrics {
+		fmt.Println(f.Name, f.Slug, f.Directory)
+	}
+	for _, d := range found {
+		fmt.Printf("%s:%d:%d: %s: %s\n", d.File, d.StartLine, d.StartColumn, d.Path, d.Message)
+	}
+	// Output:
+	// Fabric 1 fabric-1 gitops/fabric-1
+	// .github/hnp-sync.yaml:4:33: fabrics[1].directory: must hold no ".."
 }
 
 func FuzzParseConfig(f *testing.F) {

@@ -142,6 +142,28 @@ people: {alice: "Alice Ng <alice@example.com>"}
 	}
 }
 
+// TestDocumentedFileIsTaken reads the example of docs/configuration.md.
+func TestDocumentedFileIsTaken(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.FromSlash(docs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "```yaml\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok || !strings.Contains(example, "private_key_file") {
+		t.Fatal("the documentation holds no example")
+	}
+	c, dir, err := load(t, example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.PublicURL != "https://sync.example.net" || c.Database != "sqlite:"+filepath.Join(dir, "state.db") || len(c.GitHub.WebhookSecrets) != 2 ||
+		c.Intervals != (Intervals{DefaultPoll, DefaultFullCompare, DefaultDebounce}) || !c.Mirror {
+		t.Errorf("got %+v", c)
+	}
+}
+
 func TestJSONIsYAML(t *testing.T) {
 	t.Parallel()
 	c, _, err := load(t, `{"github":{"app_id":1,"private_key_file":"app.pem","webhook_secret_files":["current"]},

@@ -174,7 +174,7 @@ func (d *decoder) pairs(n *yaml.Node, path string) []pair {
 
 // object reads a mapping whose keys are known and returns the values that are there.
 func (d *decoder) object(n *yaml.Node, path string, known []key) map[string]*yaml.Node {
-	out := map[string]*yaml.Node{}
+	out, inline := map[string]*yaml.Node{}, map[string]bool{}
 	broken := len(d.problems)
 	for _, p := range d.pairs(n, path) {
 		k, ok := find(known, p.name)
@@ -182,6 +182,7 @@ func (d *decoder) object(n *yaml.Node, path string, known []key) map[string]*yam
 		case d.origin[p.key] != "": // made from the environment, already checked against known
 			out[p.name] = p.value
 		case !ok && isSecretTwin(known, p.name):
+			inline[fileKey(p.name)] = true
 			d.fail(p.key, join(path, p.name), "a secret is not written here: put it into a file and name that in %s", fileKey(p.name))
 		case !ok:
 			d.fail(p.key, join(path, p.name), "unknown key%s", hint(p.name, known))
@@ -195,7 +196,7 @@ func (d *decoder) object(n *yaml.Node, path string, known []key) map[string]*yam
 		return out // the mapping itself is wrong: what is missing follows from that
 	}
 	for _, k := range known {
-		if !k.required || out[k.name] != nil || out[twin(k.name)] != nil {
+		if !k.required || out[k.name] != nil || out[twin(k.name)] != nil || inline[k.name] {
 			continue
 		}
 		d.fail(n, join(path, k.name), "is missing")

@@ -2,108 +2,12 @@ package githubtest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-// Check suites, check runs and commit statuses.
-
-// suite finds or creates the one suite per App and commit.
-func (s *Server) suite(r *repoRow, app *appRow, sha, branch string) (*checkSuiteRow, bool) {
-	for _, row := range s.suites.rows {
-		if row.RepoID == r.ID && row.AppID == app.ID && row.HeadSHA == sha {
-			return row, false
-		}
-	}
-	now := s.now()
-	row := &checkSuiteRow{ID: s.newID(), RepoID: r.ID, AppID: app.ID, HeadSHA: sha, Branch: branch, CreatedAt: now, UpdatedAt: now}
-	s.suites.put(row.ID, row)
-	return row, true
-}
-
-// requestSuites asks every App with checks:write for its checks on a pushed
-// head, as GitHub does on each push.
-func (s *Server) requestSuites(r *repoRow, actor *accountRow, cause, branch, before, after string) error {
-	for _, i := range s.installations.all() {
-		if !i.covers(r) || levelRank(i.Permissions["checks"]) < levelRank("write") {
-			continue
-		}
-		app := s.apps.rows[i.AppID]
-		row, created := s.suite(r, app, after, branch)
-		if !created {
-			continue
-		}
-		v := s.view()
-		v.repo, v.git = r, s.gitRepo(r)
-		body, err := v.renderSuite(row)
-		if err != nil {
-			return err
-		}
-		body["before"], body["after"] = before, after
-		s.emitRepo(r, actor, cause, "check_suite", "requested", map[string]any{"check_suite": body}, func(x *installationRow) bool { return x.AppID == app.ID })
-	}
-	return nil
-}
-
-// suiteState sums up the runs of a suite.
-func (s *Server) suiteState(row *checkSuiteRow) (status string, conclusion any, count int) {
-	status = "completed"
-	worst := ""
-	order := []string{"", "skipped", "neutral", "success", "cancelled", "action_required", "timed_out", "failure"}
-	for _, run := range s.runs.rows {
-		if run.SuiteID != row.ID {
-			continue
-		}
-		count++
-		if run.Status != "completed" {
-			status = "in_progress"
-		}
-		if slices.Index(order, run.Conclusion) > slices.Index(order, worst) {
-			worst = run.Conclusion
-		}
-	}
-	if count == 0 {
-		return "queued", nil, 0
-	}
-	if status != "completed" {
-		return status, nil, count
-	}
-	return status, worst, count
-}
-
-func (c *call) renderSuite(row *checkSuiteRow) (map[string]any, error) {
-	k, err := c.git.commit(row.HeadSHA)
-	if err != nil {
-		return nil, err
-	}
-	status, conclusion, count := c.s.suiteState(row)
-	url := c.repoURL("/check-suites/%d", row.ID)
-	person := func(sig signature) map[string]any { return map[string]any{"name": sig.name, "email": sig.email} }
-	before := zeroOID
-	if len(k.parents) > 0 {
-		before = k.parents[0]
-	}
-	return map[string]any{"id": row.ID, "node_id": nodeID("CheckSuite", row.ID), "head_branch": orNil(row.Branch), "head_sha": row.HeadSHA, "status": status, "conclusion": conclusion,
-		"url": url, "before": before, "after": row.HeadSHA, "pull_requests": c.checkPulls(row.HeadSHA), "app": c.renderApp(c.s.apps.rows[row.AppID]), "created_at": stamp(row.CreatedAt),
-		"updated_at": stamp(row.UpdatedAt), "latest_check_runs_count": count, "check_runs_url": url + "/check-runs", "repository": c.renderRepo(c.repo),
-		"head_commit": map[string]any{"id": k.oid, "tree_id": k.tree, "message": k.message, "timestamp": stamp(k.author.when), "author": person(k.author), "committer": person(k.committer)}}, nil
-}
-
-func (c *call) checkPulls(sha string) []any {
-	out := []any{}
-	repo := map[string]any{"id": c.repo.ID, "url": c.repoURL(""), "name": c.repo.Name}
-	for _, i := range c.s.issues.all() {
-		if i.RepoID == c.repo.ID && i.Pull != nil && i.State == "open" && i.Pull.HeadSHA == sha {
-			out = append(out, map[string]any{"id": i.Pull.ID, "number": i.Number, "url": c.repoURL("/pulls/%d", i.Number),
-				"head": map[string]any{"ref": i.Pull.Head, "sha": i.Pull.HeadSHA, "repo": repo}, "base": map[string]any{"ref": i.Pull.Base, "sha": i.Pull.BaseSHA, "repo": repo}})
-		}
-	}
-	return out
-}
 
 func (c *call) renderRun(run *checkRunRow) map[string]any {
 	url := c.repoURL("/check-runs/%d", run.ID)
@@ -389,68 +293,12 @@ func (c *call) listRunsForRef() (int, any, error) {
 	return c.listRuns(func(r *checkRunRow) bool { return r.HeadSHA == k.oid })
 }
 
-func (c *call) suiteAt() (*checkSuiteRow, error) {
-	row := c.s.suites.rows[c.int("check_suite_id")]
-	if row == nil || row.RepoID != c.repo.ID {
-		return nil, errNotFound
-	}
-	return row, nil
-}
-
-func (c *call) getSuite() (int, any, error) {
-	row, err := c.suiteAt()
-	if err != nil {
-		return 0, nil, err
-	}
-	body, err := c.renderSuite(row)
-	return 200, body, err
-}
-
-func (c *call) listRunsInSuite() (int, any, error) {
-	row, err := c.suiteAt()
-	if err != nil {
-		return 0, nil, err
-	}
-	return c.listRuns(func(r *checkRunRow) bool { return r.SuiteID == row.ID })
-}
-
-func (c *call) listSuitesForRef() (int, any, error) {
-	k, err := c.commitAt(c.params["ref"])
-	if err != nil {
-		return 0, nil, err
-	}
-	rows := c.s.suites.find(func(r *checkSuiteRow) bool { return r.RepoID == c.repo.ID && r.HeadSHA == k.oid })
-	total := len(rows)
-	out := []any{}
-	for _, row := range paginate(c, rows) {
-		body, err := c.renderSuite(row)
-		if err != nil {
-			return 0, nil, err
-		}
-		out = append(out, body)
-	}
-	return 200, map[string]any{"total_count": total, "check_suites": out}, nil
-}
-
 func (c *call) rerequestRun() (int, any, error) {
 	run, err := c.runAt()
 	if err != nil {
 		return 0, nil, err
 	}
 	return 201, map[string]any{}, c.s.emitRun(c.repo, c.id.account, c.routeName(), run, "rerequested", nil)
-}
-
-func (c *call) rerequestSuite() (int, any, error) {
-	row, err := c.suiteAt()
-	if err != nil {
-		return 0, nil, err
-	}
-	body, err := c.renderSuite(row)
-	if err != nil {
-		return 0, nil, err
-	}
-	c.s.emitRepo(c.repo, c.id.account, c.routeName(), "check_suite", "rerequested", map[string]any{"check_suite": body}, func(i *installationRow) bool { return i.AppID == row.AppID })
-	return 201, map[string]any{}, nil
 }
 
 // ClickCheck is a person pressing a button of a check run: "Re-run" when the
@@ -474,89 +322,4 @@ func (s *Server) ClickCheck(fullName string, checkRunID int64, login, identifier
 		return fmt.Errorf("check run %d has no action %q", checkRunID, identifier)
 	}
 	return s.emitRun(r, actor, "", run, "requested_action", map[string]any{"requested_action": map[string]any{"identifier": identifier}})
-}
-
-// Commit statuses.
-
-func (c *call) renderStatus(row *statusRow, full bool) map[string]any {
-	creator := c.s.accounts.rows[row.CreatorID]
-	out := map[string]any{"id": row.ID, "node_id": nodeID("Status", row.ID), "url": c.repoURL("/statuses/%s", row.SHA), "avatar_url": c.root() + fmt.Sprintf("/avatars/u/%d", row.CreatorID),
-		"state": row.State, "context": row.Context, "description": orNil(row.Description), "target_url": orNil(row.TargetURL), "created_at": stamp(row.CreatedAt), "updated_at": stamp(row.CreatedAt)}
-	if full {
-		out["creator"] = c.renderUser(creator)
-	}
-	return out
-}
-
-func (c *call) createStatus() (int, any, error) {
-	var in struct {
-		State       string `json:"state"`
-		Context     string `json:"context"`
-		Description string `json:"description"`
-		TargetURL   string `json:"target_url"`
-	}
-	if err := c.decode(&in); err != nil {
-		return 0, nil, err
-	}
-	sha := c.params["sha"]
-	k, err := c.git.commit(sha)
-	if errors.Is(err, errNoObject) {
-		return 0, nil, fail(422, "No commit found for SHA: %s", sha)
-	}
-	if err != nil {
-		return 0, nil, err
-	}
-	switch {
-	case !slices.Contains([]string{"error", "failure", "pending", "success"}, in.State):
-		return 0, nil, invalid("Status", "state", "custom", "state is not included in the list")
-	case utf8.RuneCountInString(in.Description) > 140:
-		return 0, nil, invalid("Status", "description", "custom", "description is too long (maximum is 140 characters)")
-	case utf8.RuneCountInString(in.Context) > 255:
-		return 0, nil, invalid("Status", "context", "custom", "context is too long (maximum is 255 characters)")
-	}
-	if in.Context == "" {
-		in.Context = "default"
-	}
-	row := &statusRow{ID: c.s.newID(), RepoID: c.repo.ID, SHA: sha, State: in.State, Context: in.Context, Description: in.Description, TargetURL: in.TargetURL, CreatorID: c.id.account.ID, CreatedAt: c.s.now()}
-	c.s.statuses.put(row.ID, row)
-	v := c.s.view()
-	v.repo, v.git = c.repo, c.git
-	c.s.emitRepo(c.repo, c.id.account, c.routeName(), "status", "", map[string]any{"id": row.ID, "sha": sha, "name": c.s.fullName(c.repo), "target_url": orNil(row.TargetURL), "avatar_url": nil,
-		"context": row.Context, "description": orNil(row.Description), "state": row.State, "commit": v.renderCommit(k), "branches": []any{}, "created_at": stamp(row.CreatedAt), "updated_at": stamp(row.CreatedAt)}, nil)
-	return 201, c.renderStatus(row, true), nil
-}
-
-// combinedStatus takes the newest status of each context.
-func (c *call) combinedStatus() (int, any, error) {
-	k, err := c.commitAt(c.params["ref"])
-	if err != nil {
-		return 0, nil, err
-	}
-	newest := map[string]*statusRow{}
-	for _, row := range c.s.statuses.all() {
-		if row.RepoID == c.repo.ID && row.SHA == k.oid {
-			newest[row.Context] = row
-		}
-	}
-	state := "success"
-	if len(newest) == 0 {
-		state = "pending"
-	}
-	var names []string
-	for name, row := range newest {
-		names = append(names, name)
-		switch {
-		case row.State == "failure" || row.State == "error":
-			state = "failure"
-		case row.State == "pending" && state != "failure":
-			state = "pending"
-		}
-	}
-	list := []any{}
-	for _, name := range sorted(names) {
-		list = append(list, c.renderStatus(newest[name], false))
-	}
-	total := len(list)
-	return 200, map[string]any{"state": state, "statuses": paginate(c, list), "sha": k.oid, "total_count": total, "repository": c.renderRepo(c.repo),
-		"commit_url": c.repoURL("/commits/%s", k.oid), "url": c.repoURL("/commits/%s/status", k.oid)}, nil
 }

@@ -194,3 +194,12 @@ func TestGitRefusals(t *testing.T) {
 		t.Errorf("push to a protected branch: %v %s", err, out)
 	}
 }
+
+func TestGitVersionCheck(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"git version 2.39.5": true, "git version 2.38": true, "git version 2.37.9 (Apple Git-1)": false, "git version 3.0": true, "git version 1.99": false, "nonsense": false} {
+		if got := gitAtLeast(version, 2, 38); got != want {
+			t.Errorf("%s: %v", version, got)
+		}
+	}
+}

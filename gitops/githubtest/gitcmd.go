@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // gitRunner starts git in an environment of its own: a user's signing key,
@@ -20,14 +21,34 @@ type gitRunner struct {
 	env      []string
 }
 
-// newGitRunner finds git, checks that it is new enough for merge-tree
-// (2.38) and has http-backend, and says what is missing otherwise.
-func newGitRunner(home string) (*gitRunner, error) {
+// installed is what is known about the machine's git. It is looked up once for
+// a process: many servers are made in tests, and each look-up is a process.
+var installed = sync.OnceValues(func() (gitRunner, error) {
 	git, err := exec.LookPath("git")
 	if err != nil {
-		return nil, errors.New("the GitHub stand-in needs git 2.38 or newer in PATH: " + err.Error())
+		return gitRunner{}, errors.New("the GitHub stand-in needs git 2.38 or newer in PATH: " + err.Error())
 	}
-	r := &gitRunner{git: git, env: []string{
+	r := gitRunner{git: git, env: gitEnvironment(os.TempDir())}
+	version, err := r.run("", nil, "version")
+	if err != nil {
+		return r, err
+	}
+	if !gitAtLeast(string(version), 2, 38) {
+		return r, fmt.Errorf("the GitHub stand-in needs git 2.38 or newer, found %q", strings.TrimSpace(string(version)))
+	}
+	path, err := r.run("", nil, "--exec-path")
+	if err != nil {
+		return r, err
+	}
+	r.execPath = strings.TrimSpace(string(path))
+	if _, err := os.Stat(filepath.Join(r.execPath, "git-http-backend")); err != nil {
+		return r, fmt.Errorf("git has no http-backend, which a full git package brings: %w", err)
+	}
+	return r, nil
+})
+
+func gitEnvironment(home string) []string {
+	return []string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + home,
 		"XDG_CONFIG_HOME=" + home,
@@ -41,23 +62,17 @@ func newGitRunner(home string) (*gitRunner, error) {
 		"GIT_TERMINAL_PROMPT=0",
 		"NO_PROXY=127.0.0.1,localhost",
 		"no_proxy=127.0.0.1,localhost",
-	}}
-	version, err := r.run("", nil, "version")
+	}
+}
+
+// newGitRunner finds git, checks that it is new enough for merge-tree
+// (2.38) and has http-backend, and says what is missing otherwise.
+func newGitRunner(home string) (*gitRunner, error) {
+	found, err := installed()
 	if err != nil {
 		return nil, err
 	}
-	if !gitAtLeast(string(version), 2, 38) {
-		return nil, fmt.Errorf("the GitHub stand-in needs git 2.38 or newer, found %q", strings.TrimSpace(string(version)))
-	}
-	path, err := r.run("", nil, "--exec-path")
-	if err != nil {
-		return nil, err
-	}
-	r.execPath = strings.TrimSpace(string(path))
-	if _, err := os.Stat(filepath.Join(r.execPath, "git-http-backend")); err != nil {
-		return nil, fmt.Errorf("git has no http-backend (package git, not git-minimal): %w", err)
-	}
-	return r, nil
+	return &gitRunner{git: found.git, execPath: found.execPath, env: gitEnvironment(home)}, nil
 }
 
 func gitAtLeast(version string, major, minor int) bool {
@@ -96,19 +111,21 @@ func (r *gitRunner) run(dir string, stdin []byte, args ...string) ([]byte, error
 	return out, nil
 }
 
-// initBare creates a bare repository set up so that pushed objects stay
-// loose: readers in this process then see them without opening packs.
-func (r *gitRunner) initBare(dir, defaultBranch string) error {
-	if _, err := r.run("", nil, "init", "--quiet", "--bare", "--template=", "--initial-branch="+defaultBranch, dir); err != nil {
-		return err
+// initBare creates a bare repository, set up so that pushed objects stay
+// loose: readers in this process then see them without opening packs. It
+// writes the files itself, which saves a process.
+func initBare(dir, defaultBranch string) error {
+	for _, sub := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(sub)), 0o755); err != nil {
+			return err
+		}
 	}
-	config := "[http]\n\treceivepack = true\n[receive]\n\tunpackLimit = 1000000\n\tautogc = false\n\tdenyDeleteCurrent = ignore\n" +
-		"[fetch]\n\tunpackLimit = 1000000\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[core]\n\tfsync = none\n\tlogAllRefUpdates = false\n" +
+	config := "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n\tfsync = none\n\tlogAllRefUpdates = false\n" +
+		"[http]\n\treceivepack = true\n[receive]\n\tunpackLimit = 1000000\n\tautogc = false\n\tdenyDeleteCurrent = ignore\n" +
+		"[fetch]\n\tunpackLimit = 1000000\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n" +
 		"[uploadpack]\n\tallowAnySHA1InWant = true\n\tallowFilter = true\n"
-	f, err := os.OpenFile(filepath.Join(dir, "config"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
 		return err
 	}
-	_, err = f.WriteString(config)
-	return errors.Join(err, f.Close())
+	return os.WriteFile(filepath.Join(dir, "HEAD"), []byte("ref: refs/heads/"+defaultBranch+"\n"), 0o644)
 }

@@ -182,7 +182,10 @@ func (s *Server) seedRepo(seed *Seed, in SeedRepo) error {
 		CreatedAt: now, PushedAt: now, UpdatedAt: now}
 	s.repos.put(r.ID, r)
 	dir := s.repoDir(r)
-	if err := s.git.initBare(dir, r.DefaultBranch); err != nil {
+	if !validRef("refs/heads/" + r.DefaultBranch) {
+		return fmt.Errorf("default_branch %q is no branch name", r.DefaultBranch)
+	}
+	if err := initBare(dir, r.DefaultBranch); err != nil {
 		return err
 	}
 	g := s.gitRepo(r)

@@ -18,6 +18,9 @@ func (f *File) Remove(doc int) ([]byte, error) { return f.Apply([]Change{{Doc: d
 // are made or none; the error is an *EditError. Two changes of one document are refused. When nothing differs it
 // returns Source itself.
 func (f *File) Apply(changes []Change) ([]byte, error) {
+	if f.unreadable && len(changes) > 0 {
+		return nil, f.refuseDocument(0)
+	}
 	texts := make(map[int][]byte, len(changes))
 	cut := map[int]bool{}
 	seen := make(map[int]bool, len(changes))
@@ -35,9 +38,6 @@ func (f *File) Apply(changes []Change) ([]byte, error) {
 		}
 		seen[c.Doc] = true
 		if c.Want == nil {
-			if f.docs[c.Doc].Class == ClassBroken && len(f.docs) == 1 && f.docs[c.Doc].broken.Document < 0 {
-				return nil, f.refuseDocument(c.Doc)
-			}
 			cut[c.Doc] = true
 			continue
 		}

@@ -109,6 +109,12 @@ func TestApply(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, out, err)
 		}
 	}
+	whole, _ := Parse("x.yaml", []byte("\xff\xfea\x00"))
+	for _, c := range []Change{{Doc: 0}, {Doc: AppendDoc, Append: []byte("a: 1\n")}, {Doc: 0, Want: Object{"a": 1}}} {
+		if out, err := whole.Apply([]Change{c}); err == nil {
+			t.Errorf("%v of a file that cannot be read gives %q", c, out)
+		}
+	}
 	if out, err := f.Apply(nil); err != nil || &out[0] != &f.Source()[0] {
 		t.Errorf("nothing to do: %q, %v", out, err)
 	}

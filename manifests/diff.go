@@ -20,6 +20,7 @@ type differ struct {
 	writer
 	kind    *Kind
 	changes []change
+	gone    []span        // what is deleted by a change that rewrites more than that
 	touched []*node       // where changes were made
 	wants   map[*node]any // wanted value of every node on the way
 	later   []func()      // aliases and merges: they may come right by the change of their anchor
@@ -108,7 +109,7 @@ func (d *differ) setScalar(n *node, want any) {
 		}
 	}
 	d.touch(n)
-	d.inlineChange(from, n.end, prefix+d.inlineFor(n, want), true)
+	d.valueChange(n, from, prefix+d.inlineFor(n, want))
 }
 
 func (d *differ) touch(n *node) { d.touched = append(d.touched, n) }

@@ -133,7 +133,7 @@ func attempt(t *tree, want any, kind *Kind, level int) ([]byte, error) {
 				}
 			}
 			if orphans := d.orphans(); len(orphans) > 0 {
-				d.changes = nil
+				d.changes, d.gone = nil, nil
 				d.writeAliases(orphans)
 			}
 		}
@@ -187,10 +187,7 @@ func (d *differ) apply() ([]byte, []string) {
 			continue
 		}
 		if c.lose {
-			k, _ := slices.BinarySearchFunc(d.comments, c.start, func(s span, at int) int { return s.start - at })
-			for ; k < len(d.comments) && d.comments[k].start < c.end; k++ {
-				lost = append(lost, string(d.src[d.comments[k].start:d.comments[k].end]))
-			}
+			lost = d.commentsIn(c.span, lost)
 		}
 		if c.start > pos {
 			out.Write(d.src[pos:c.start])
@@ -200,12 +197,24 @@ func (d *differ) apply() ([]byte, []string) {
 		erased = c.text == ""
 	}
 	out.Write(d.src[pos:])
+	for _, g := range d.gone {
+		lost = d.commentsIn(g, lost)
+	}
 	text := out.Bytes()
 	if erased && pos == len(d.src) && lastBreak(d.src) == 0 {
 		// The last lines of a file without a final line break are gone: it still has none.
 		text = text[:len(text)-lastBreak(text)]
 	}
 	return text, lost
+}
+
+// commentsIn adds the comments inside a span to list.
+func (d *differ) commentsIn(s span, list []string) []string {
+	k, _ := slices.BinarySearchFunc(d.comments, s.start, func(c span, at int) int { return c.start - at })
+	for ; k < len(d.comments) && d.comments[k].start < s.end; k++ {
+		list = append(list, string(d.src[d.comments[k].start:d.comments[k].end]))
+	}
+	return list
 }
 
 // gates are the checks that a result must pass although it already reads as wanted: nothing is written on the word of
@@ -297,17 +306,16 @@ func (d *differ) orphans() []*node {
 	if len(d.aliases) == 0 {
 		return nil
 	}
-	var all, lost []span
+	lost := slices.Clone(d.gone)
 	for _, c := range d.changes {
-		all = append(all, c.span)
 		if c.lose {
 			lost = append(lost, c.span)
 		}
 	}
-	all, lost = union(all), union(lost)
+	lost = union(lost)
 	var out []*node
 	for _, a := range d.aliases {
-		if a.target.anchor != "" && within(lost, a.target.prop) && !within(all, a.start) {
+		if a.target.anchor != "" && within(lost, a.target.prop) && !within(lost, a.start) {
 			out = append(out, a)
 		}
 	}
@@ -354,7 +362,7 @@ func (d *differ) widen(steps int) bool {
 			whole = append(whole, n)
 		}
 	}
-	d.changes = nil
+	d.changes, d.gone = nil, nil
 	for _, n := range whole {
 		inside := false
 		for p := n.parent; p != nil; p = p.parent {

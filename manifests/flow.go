@@ -17,6 +17,7 @@ type piece struct {
 	text    string
 	gap     string // between the entry and its comma
 	trailer string // comment behind the comma, on the same line
+	span           // all of it but the lead
 }
 
 func (d *differ) entrySpan(n *node, i int) span {
@@ -52,6 +53,7 @@ func (d *differ) changeFlow(n *node, slots []slot, drop []bool) {
 	for i := range n.entries {
 		s := d.entrySpan(n, i)
 		pieces[i].lead = string(src[pos:s.start])
+		pieces[i].span = span{s.start, shut}
 		pieces[i].text = string(src[s.start:s.end])
 		comma := flowComma(src, s.end, shut)
 		if comma < 0 {
@@ -60,6 +62,7 @@ func (d *differ) changeFlow(n *node, slots []slot, drop []bool) {
 		}
 		pieces[i].gap = string(src[s.end:comma])
 		pos = comma + 1
+		pieces[i].end = pos
 		if i == count-1 {
 			trailing = true
 			tail = string(src[pos:shut])
@@ -81,6 +84,16 @@ func (d *differ) changeFlow(n *node, slots []slot, drop []bool) {
 			pieces[i].trailer, pieces[i+1].lead = cut(pieces[i+1].lead)
 		} else {
 			pieces[i].trailer, tail = cut(tail)
+		}
+	}
+	for i := range pieces {
+		if i == count-1 && !trailing {
+			pieces[i].end = shut - len(tail)
+		} else {
+			pieces[i].end += len(pieces[i].trailer)
+		}
+		if drop[i] {
+			d.gone = append(d.gone, pieces[i].span)
 		}
 	}
 	headTrailer := ""
@@ -148,7 +161,7 @@ func (d *differ) changeFlow(n *node, slots []slot, drop []bool) {
 		}
 	}
 	b.WriteString(raw(tail))
-	d.change(open, shut, b.String(), true)
+	d.change(open, shut, b.String(), false)
 }
 
 // bare is the end of a lead without its comments: the last line break and what follows it, or all of it.

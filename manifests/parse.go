@@ -18,6 +18,8 @@ type File struct {
 	docs []document
 	list []Document
 	eols []int // offsets after every LF, for places as Git and GitHub count them
+
+	unreadable bool // as a whole: its one document is a stand-in
 }
 
 // document is one document with what an edit needs to know about it.
@@ -31,7 +33,7 @@ type document struct {
 // Parse reads a YAML file with any number of documents. It never fails as a whole and never panics: what cannot be
 // read becomes a document of ClassBroken and a Diagnostic, and the documents around it are read all the same, because
 // document markers are lines of their own whatever stands between them. Only what makes the borders unclear
-// (UTF-16, a file of more than MaxFileBytes) breaks the whole file, which then has one document.
+// (UTF-16) or would take unbounded time and memory (more than MaxFileBytes, MaxDocuments or 400,000 values) breaks the whole file, which then has one document.
 //
 // The diagnostics are sorted by place. Their codes: yaml-syntax, tab-indent, duplicate-key, merge-order, merge-value,
 // alias-cycle, alias-bomb, too-deep, too-large, not-utf8, utf16, nul-byte, control-character, bom-inside, not-json,
@@ -43,12 +45,20 @@ func Parse(path string, src []byte) (*File, []Diagnostic) {
 			f.eols = append(f.eols, i+1)
 		}
 	}
-	if e := wholeFile(src); e != nil {
-		sec := section{marker: -1, stop: len(src), end: len(src)}
-		f.docs = []document{{section: sec}}
+	e := wholeFile(src)
+	var sections []section
+	if e == nil {
+		if sections = split(src, bomLen(src)); len(sections) > MaxDocuments {
+			e = &treeError{
+				whole: true, code: "too-large", fix: "split the file", msg: fmt.Sprintf("the file holds more than %d documents", MaxDocuments),
+			}
+		}
+	}
+	if e != nil {
+		f.unreadable = true
+		f.docs = []document{{section: section{marker: -1, stop: len(src), end: len(src)}}}
 		f.fail(0, e, 0)
 	} else {
-		sections := split(src, bomLen(src))
 		f.docs = make([]document, len(sections))
 		for i, sec := range sections {
 			f.docs[i].section = sec

@@ -151,6 +151,8 @@ func TestParseLimits(t *testing.T) {
 		"deeper flow":         {strings.Repeat("[", 50_000), "too-deep"},
 		"deep map":            {deepMap(120), "too-deep"},
 		"large":               {strings.Repeat("# x\n", MaxFileBytes/4+1), "too-large"},
+		"many documents":      {strings.Repeat("---\n", MaxDocuments+1), "too-large"},
+		"many values":         {"[" + strings.Repeat("1,", 500_000) + "]", "too-large"},
 		"UTF-16":              {"\xff\xfea\x00:\x00 \x001\x00", "utf16"},
 		"UTF-16 without BOM":  {"a\x00:\x00 \x001\x00", "utf16"},
 		"UTF-16 big endian":   {"\xfe\xff\x00a\x00:", "utf16"},

@@ -31,8 +31,36 @@ func wholeFile(src []byte) *treeError {
 		len(src) >= 4 && src[0] == 0 && src[1] != 0 && src[2] == 0 && src[3] != 0,
 		len(src) >= 4 && src[0] != 0 && src[1] == 0 && src[2] != 0 && src[3] == 0:
 		return &treeError{code: "utf16", msg: "the file is encoded as UTF-16", fix: "save it as UTF-8"}
+	case indicators(src) > maxIndicators:
+		return &treeError{
+			whole: true, code: "too-large", fix: "split the file",
+			msg: fmt.Sprintf("the file holds more than %d keys and items", maxIndicators),
+		}
 	}
 	return nil
+}
+
+// maxIndicators bounds how many values a file can hold. A parsed value takes about 700 bytes of memory, two in the text.
+const maxIndicators = 400_000
+
+// indicators counts what begins a key, an item or a collection, which is never less than half of the values that a
+// parser would make of src.
+func indicators(src []byte) int {
+	if len(src) < maxIndicators {
+		return 0
+	}
+	n := 0
+	for i, c := range src {
+		switch c {
+		case ',', '[', '{':
+			n++
+		case ':', '-', '?':
+			if i+1 == len(src) || isBlank(src[i+1]) || src[i+1] == '\n' || src[i+1] == '\r' || i > 0 && (src[i-1] == '"' || src[i-1] == '\'') {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // checkText refuses bytes that readers of YAML treat differently or not at all.

@@ -58,7 +58,7 @@ func (d *differ) replace(n *node, want any, at []string) {
 			d.change(lineEnd(d.src, head), lineEnd(d.src, n.end), rest, true)
 			return
 		}
-		d.inlineChange(from, n.end, prefix+written, true)
+		d.valueChange(n, from, prefix+written)
 		return
 	}
 	if e.key == nil {
@@ -103,7 +103,39 @@ func (d *differ) replace(n *node, want any, at []string) {
 		d.change(eol, eol, text, false)
 		return
 	}
+	if head, ok := d.commentedHeader(n); ok {
+		d.change(start, head, strings.TrimSuffix(" "+prefix, " "), false)
+		d.change(lineEnd(d.src, head), n.end, text, false)
+		return
+	}
 	d.change(start, n.end, strings.TrimSuffix(" "+prefix, " ")+text, true)
+}
+
+// valueChange replaces the value of n, from its tag or content on, by a value that begins on the same line.
+func (d *differ) valueChange(n *node, from int, text string) {
+	head, ok := d.commentedHeader(n)
+	if !ok {
+		d.inlineChange(from, n.end, text, true)
+		return
+	}
+	first, rest, block := strings.Cut(text, "\n")
+	if block {
+		rest = "\n" + rest
+	}
+	d.change(from, head, first, false)
+	d.change(lineEnd(d.src, head), n.end, rest, false)
+}
+
+// commentedHeader finds the end of the indicators of a block scalar that has a comment behind them.
+func (d *differ) commentedHeader(n *node) (int, bool) {
+	if n.kind != scalarNode || n.style != literalStyle && n.style != foldedStyle {
+		return 0, false
+	}
+	head := n.start + 1
+	for head < len(d.src) && !isBlank(d.src[head]) && breakLen(d.src, head) == 0 {
+		head++
+	}
+	return head, d.commentOn(head, lineEnd(d.src, head))
 }
 
 // inlineChange is change for a value that may be a literal block: a comment behind the old value then stands behind

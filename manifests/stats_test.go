@@ -4,6 +4,7 @@ import (
 	"flag"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,17 @@ func TestEditStatistics(t *testing.T) {
 				t.Fatalf("seed %d: %s %v changed document %d:\n%s\n->\n%s", seed, op, path, i, text, out)
 			}
 		}
+		switch op {
+		case "set", "add", "insert", "rename", "move":
+			if last := path[len(path)-1]; op != "add" && (last == "name" || last == "id") {
+				break // another name makes another item: the comments of the old one go with it
+			}
+			for _, c := range commentName.FindAllString(text, -1) {
+				if !strings.Contains(string(out), c) {
+					t.Fatalf("seed %d: %s %v lost the comment %q:\n%s\n->\n%s", seed, op, path, c, text, out)
+				}
+			}
+		}
 		removed, added := lineChange(text, string(out))
 		mayRemove, mayAdd := allowance(f, g, doc, op, path)
 		if removed > mayRemove || added > mayAdd {
@@ -146,6 +158,9 @@ func TestEditStatistics(t *testing.T) {
 		t.Errorf("only %.3f %% of the edits are ideal", share)
 	}
 }
+
+// commentName is the part by which a generated comment is recognised.
+var commentName = regexp.MustCompile(`# c[0-9]+\b`)
 
 // entryLines is how many lines the entry at path takes.
 func entryLines(f *File, doc int, path []string) int {

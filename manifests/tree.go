@@ -93,6 +93,8 @@ func (e *treeError) Error() string { return e.msg }
 const (
 	// MaxFileBytes is the size from which a file is not parsed.
 	MaxFileBytes = 4 << 20
+	// MaxDocuments is how many documents of one file are read at most.
+	MaxDocuments = 20_000
 	// MaxDepth is how deep maps and lists of a document may be nested. The deepest Hedgehog kind needs 11.
 	MaxDepth = 100
 	// maxExpansion is how many values the aliases and merges of a document may add to it.

@@ -104,6 +104,13 @@ func (c *Cycle) Run(ctx context.Context, req Request) (*Result, error) {
 	if r.state, err = c.Ledger.Load(ctx); err != nil {
 		return nil, fmt.Errorf("load the ledger of %s: %w", c.Fabric.Name, err)
 	}
+	if u := r.state.endPause(); u != nil {
+		r.log("pause ended by approval", "fabric", r.Fabric.Name, "code", r.state.Pause.Code, "by", r.state.Approvals[r.state.Pause.Hash].By)
+		if err := r.save(ctx, u); err != nil {
+			return nil, err
+		}
+		r.req.Full = true
+	}
 	r.scope = make(map[string]int64, len(r.state.Scope))
 	for k, seq := range r.state.Scope {
 		r.scope[k] = seq

@@ -2,6 +2,7 @@ package gitops
 
 import (
 	"fmt"
+	"sort"
 	"time"
 
 	"github.com/hnp-sync/hnp-sync/manifests"
@@ -230,32 +231,46 @@ func (u *Update) merge(o *Update) {
 }
 
 // Approve is the update by which a person lets through exactly what waits under hash: guarded actions, a pairing, or
-// a pause. After a suspected restore or a second App base counts as absent (ENGINE 15).
+// a pause. The next cycle acts on it.
 func (s *State) Approve(hash, by string, now time.Time) (*Update, error) {
-	u := &Update{}
+	a := &Approval{Hash: hash, By: by, At: now}
 	switch {
 	case hash == "":
 		return nil, fmt.Errorf("approve needs the hash that the status shows")
 	case s.Waiting != nil && s.Waiting.Hash == hash:
-		a := &Approval{Hash: hash, By: by, At: now}
 		for _, w := range s.Waiting.Actions {
 			a.Fingerprints = append(a.Fingerprints, w.Fingerprint)
 		}
-		u.PutApprovals = []*Approval{a}
 	case s.Pause != nil && s.Pause.Hash == hash:
-		u.PutApprovals = []*Approval{{Hash: hash, By: by, At: now}}
-		u.EndPause = true
-		if s.Pause.Code != PausePairing {
-			for _, r := range s.Resources {
-				u.PutResources = append(u.PutResources, r.forget())
-			}
-			u.Cursor = &Cursor{}
-		}
+	case s.Waiting != nil:
+		return nil, fmt.Errorf("nothing waits under %q; what waits now is %s", hash, s.Waiting.Hash)
 	default:
-		if s.Waiting != nil {
-			return nil, fmt.Errorf("nothing waits under %q; what waits now is %s", hash, s.Waiting.Hash)
-		}
 		return nil, fmt.Errorf("nothing waits under %q", hash)
 	}
-	return u, nil
+	return &Update{PutApprovals: []*Approval{a}}, nil
+}
+
+// endPause is the update that ends an approved pause, nil when there is none. After a suspected restore or a second App
+// base counts as absent (ENGINE 15); a waiting pairing had none.
+func (s *State) endPause() *Update {
+	if s.Pause == nil || s.Approvals[s.Pause.Hash] == nil {
+		return nil
+	}
+	u := &Update{EndPause: true}
+	if s.Pause.Code != PausePairing {
+		for _, k := range sortedResources(s) {
+			u.PutResources = append(u.PutResources, s.Resources[k].forget())
+		}
+		u.Cursor = &Cursor{}
+	}
+	return u
+}
+
+func sortedResources(s *State) []Key {
+	keys := make([]Key, 0, len(s.Resources))
+	for k := range s.Resources {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool { return keys[i].Less(keys[j]) })
+	return keys
 }

@@ -113,6 +113,9 @@ func (c *call) createToken() (int, any, error) {
 		}
 		repos = append(repos, c.renderRepo(r))
 	}
+	if len(ids) == 0 {
+		ids = nil // an empty list narrows nothing
+	}
 	permissions := maps.Clone(i.Permissions)
 	if permissions == nil {
 		permissions = map[string]string{}

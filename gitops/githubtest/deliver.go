@@ -324,6 +324,12 @@ func (c *call) listDeliveries() (int, any, error) {
 		return d.AppID == c.id.app.ID && !d.Pending && d.DeliveredAt.After(oldest)
 	})
 	slices.Reverse(rows)
+	switch c.query.Get("status") {
+	case "failure": // 400 to 599 only: time-outs are missed (facts §2.2)
+		rows = slices.DeleteFunc(rows, func(d *deliveryRow) bool { return d.StatusCode < 400 || d.StatusCode > 599 })
+	case "success":
+		rows = slices.DeleteFunc(rows, func(d *deliveryRow) bool { return d.StatusCode < 200 || d.StatusCode > 399 })
+	}
 	per := 30
 	if n, err := strconv.Atoi(c.query.Get("per_page")); err == nil && n > 0 {
 		per = min(n, 100)

@@ -15,6 +15,7 @@ const (
 	actionErrorBefore      = "error_before" // the error answer, nothing happened
 	actionErrorAfter       = "error_after"  // the effect, then the error answer
 	actionResetAfter       = "reset_after"  // the effect, then the connection ends
+	actionTruncate         = "truncate"     // the effect, then half of the answer's body
 	actionWebhookDrop      = "webhook_drop"
 	actionWebhookDelay     = "webhook_delay"
 	actionWebhookDuplicate = "webhook_duplicate"
@@ -61,7 +62,7 @@ func (s *Server) AddFault(f Fault) (int64, error) {
 }
 
 func (s *Server) addFault(f Fault) (int64, error) {
-	actions := []string{actionDrop, actionDelay, actionErrorBefore, actionErrorAfter, actionResetAfter, actionWebhookDrop, actionWebhookDelay, actionWebhookDuplicate}
+	actions := []string{actionDrop, actionDelay, actionErrorBefore, actionErrorAfter, actionResetAfter, actionTruncate, actionWebhookDrop, actionWebhookDelay, actionWebhookDuplicate}
 	if !slices.Contains(actions, f.Action) {
 		return 0, fmt.Errorf("action %q is none of %s", f.Action, strings.Join(actions, ", "))
 	}
@@ -133,6 +134,31 @@ func (f *faultRow) matches(template string, operations []string) bool {
 		return true
 	}
 	return slices.Contains(operations, f.Route)
+}
+
+// after does what a fault does once the effect took place; false when there
+// is nothing to do and the real answer goes out.
+func (f *faultRow) after(w http.ResponseWriter, ans *answer) bool {
+	if f == nil {
+		return false
+	}
+	switch f.Action {
+	case actionErrorAfter:
+		writeAnswer(w, f.answer())
+	case actionResetAfter:
+		abort(w)
+	case actionTruncate:
+		half := &answer{status: ans.status, header: ans.header.Clone(), body: ans.body[:len(ans.body)/2]}
+		writeHeader(w, half, len(ans.body))
+		w.Write(half.body)
+		if fl, ok := w.(http.Flusher); ok {
+			fl.Flush()
+		}
+		panic(http.ErrAbortHandler)
+	default:
+		return false
+	}
+	return true
 }
 
 func (f *faultRow) answer() *answer {

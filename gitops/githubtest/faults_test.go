@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +64,12 @@ func TestFaultActions(t *testing.T) {
 	changed("error_after", true, func() {
 		if r, err := commit(); err != nil || r.status != 502 {
 			t.Errorf("error_after: %v %d", err, r.status)
+		}
+	})
+	f.fault(map[string]any{"route": commitRoute, "action": "truncate"})
+	changed("truncate", true, func() {
+		if r, err := commit(); !errors.Is(err, io.ErrUnexpectedEOF) || len(r.body) == 0 {
+			t.Errorf("truncate: %v %s", err, r.body)
 		}
 	})
 	f.fault(map[string]any{"route": commitRoute, "action": "delay", "delay_ms": 5000})
@@ -148,6 +156,43 @@ func TestFaultsStrikeGitToo(t *testing.T) {
 	}
 	if f.head() != g.run("rev-parse", "HEAD") {
 		t.Error("the push took no effect")
+	}
+}
+
+// A push and an API commit on the same head: one of them wins, whoever it is.
+func TestPushAndCommitRace(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	token := f.token(nil)
+	head := f.head()
+	var clones []gitClient
+	for i := range 3 {
+		g := f.clone(userToken)
+		g.run("commit", "--quiet", "--allow-empty", "-m", strings.Repeat("x", i+1))
+		clones = append(clones, g)
+	}
+	var wg sync.WaitGroup
+	var winners atomic.Int32
+	for i := range clones {
+		wg.Go(func() {
+			if _, err := clones[i].try("push", "--quiet", "origin", "HEAD:main"); err == nil {
+				winners.Add(1)
+			}
+		})
+		wg.Go(func() {
+			r := f.graphql(token, commitMutation, commitInput(head, map[string]string{"race": newGUID()}))
+			if typ, _ := firstError(r); typ == "" && r.status == 200 {
+				winners.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	log, err := f.Log(repoName, "main", 0)
+	if err != nil || winners.Load() != 1 || len(log) != 2 || log[1].OID != head {
+		t.Errorf("%d winners, %d commits, %v", winners.Load(), len(log), err)
+	}
+	if err := f.Fsck(repoName); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -133,17 +133,10 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if fault != nil {
-		switch fault.Action {
-		case actionErrorAfter:
-			writeAnswer(w, fault.answer())
-			return
-		case actionResetAfter:
-			abort(w)
-			return
-		}
+	ans := &answer{status: rec.code, header: rec.header, body: rec.body.Bytes()}
+	if !fault.after(w, ans) {
+		writeAnswer(w, ans)
 	}
-	writeAnswer(w, &answer{status: rec.code, header: rec.header, body: rec.body.Bytes()})
 }
 
 // gitBody buffers the request: net/http/cgi refuses the chunked bodies git

@@ -153,15 +153,8 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	ans := c.run(authErr, gql, template)
-	if fault != nil {
-		switch fault.Action {
-		case actionErrorAfter:
-			writeAnswer(w, fault.answer())
-			return
-		case actionResetAfter:
-			abort(w)
-			return
-		}
+	if fault.after(w, ans) {
+		return
 	}
 	if ans.status >= 500 {
 		s.logf("%s %s: %d %s", r.Method, c.path, ans.status, ans.body)
@@ -290,15 +283,19 @@ func (c *call) errorAnswer(err error) *answer {
 }
 
 func writeAnswer(w http.ResponseWriter, ans *answer) {
+	writeHeader(w, ans, len(ans.body))
+	w.Write(ans.body)
+}
+
+func writeHeader(w http.ResponseWriter, ans *answer, length int) {
 	h := w.Header()
 	for k, v := range ans.header {
 		h[k] = v
 	}
 	if ans.status != 304 && ans.status != 204 {
-		h.Set("Content-Length", strconv.Itoa(len(ans.body)))
+		h.Set("Content-Length", strconv.Itoa(length))
 	}
 	w.WriteHeader(ans.status)
-	w.Write(ans.body)
 }
 
 // abort ends the connection without an answer: the caller sees a reset.

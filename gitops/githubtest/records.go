@@ -107,7 +107,7 @@ type tokenRow struct {
 	ID           int64             `json:"id"`
 	Token        string            `json:"token"`
 	Login        string            `json:"login,omitempty"`
-	Scopes       []string          `json:"scopes,omitempty"` // nil: all
+	Scopes       []string          `json:"scopes"` // nil: all; empty: none
 	Installation int64             `json:"installation,omitempty"`
 	Permissions  map[string]string `json:"permissions,omitempty"`
 	Repositories []int64           `json:"repositories,omitempty"` // nil: all of the installation

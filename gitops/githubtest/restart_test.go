@@ -57,6 +57,9 @@ func TestRestartKeepsState(t *testing.T) {
 	if r := f.do("GET", "/repos/acme/other", token, nil); r.status != 301 {
 		t.Errorf("the old name: %d", r.status)
 	}
+	if r := f.do("GET", "/repos/acme/fabric", "ghp_none", nil); r.status != 404 {
+		t.Errorf("a token without scopes has them after the restart: %d", r.status)
+	}
 	next := f.do("POST", "/repos/acme/fabric/issues", token, map[string]any{"title": "next"})
 	if next.json["number"] != 2.0 || next.json["id"] == issue.json["id"] {
 		t.Errorf("the next issue %s", next.body)

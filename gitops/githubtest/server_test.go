@@ -108,7 +108,7 @@ const (
 
 func testSeed() *Seed {
 	return &Seed{
-		Tokens: map[string]SeedToken{userToken: {Login: "alice"}, "ghp_eve": {Login: "eve"}, "ghp_none": {Login: "alice", Scopes: []string{"none"}}},
+		Tokens: map[string]SeedToken{userToken: {Login: "alice"}, "ghp_eve": {Login: "eve"}, "ghp_none": {Login: "alice", Scopes: []string{}}},
 		GitHub: SeedGitHub{
 			Users: []SeedUser{{Login: "alice", Name: "Alice Ng", Email: "alice@example.com"}, {Login: "eve"}},
 			Orgs:  []SeedOrg{{Login: "acme", Members: map[string]string{"alice": "admin"}}},

@@ -94,6 +94,11 @@ func TestDeliveryLogAndRedelivery(t *testing.T) {
 	if !last.Redelivery || last.GUID != failed.GUID || last.ID == failed.ID || last.StatusCode != 202 {
 		t.Errorf("log %+v", last)
 	}
+	for status, want := range map[string]int{"failure": 2, "success": 1} {
+		if r := f.do("GET", "/app/hook/deliveries?status="+status, jwt, nil); strings.Count(string(r.body), `"guid"`) != want {
+			t.Errorf("%s: %s", status, r.body)
+		}
+	}
 	detail := f.do("GET", "/app/hook/deliveries/"+itoa(last.ID), jwt, nil)
 	if detail.json["status"] != "OK" || detail.json["request"].(map[string]any)["payload"].(map[string]any)["ref"] != "refs/heads/main" {
 		t.Errorf("detail %s", detail.body)

@@ -116,6 +116,13 @@ func Wrap(t testing.TB, next http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		rec := &recorder{w: w, status: http.StatusOK, header: http.Header{}}
+		defer func() {
+			// A stand-in that breaks off in the middle: what it wrote goes out.
+			if p := recover(); p != nil {
+				rec.pass()
+				panic(p)
+			}
+		}()
 		next.ServeHTTP(rec, r)
 		if rec.hijacked {
 			return
@@ -131,11 +138,7 @@ func Wrap(t testing.TB, next http.Handler) http.Handler {
 				t.Errorf("contract: %s %s → %d: %v\nrequest %.2000s\nanswer %.4000s", r.Method, r.URL.Path, rec.status, problem, body, rec.body.Bytes())
 			}
 		}
-		for k, v := range rec.header {
-			w.Header()[k] = v
-		}
-		w.WriteHeader(rec.status)
-		w.Write(rec.body.Bytes())
+		rec.pass()
 	})
 }
 
@@ -150,6 +153,17 @@ type recorder struct {
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
+
+func (r *recorder) pass() {
+	for k, v := range r.header {
+		r.w.Header()[k] = v
+	}
+	r.w.WriteHeader(r.status)
+	r.w.Write(r.body.Bytes())
+	if fl, ok := r.w.(http.Flusher); ok {
+		fl.Flush()
+	}
+}
 
 // Hijack passes on, so that a stand-in can reset a connection.
 func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {

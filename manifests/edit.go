@@ -3,7 +3,6 @@ package manifests
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -256,90 +255,6 @@ func (t *tree) gates(next *tree, lost []string) error {
 		}
 	}
 	return nil
-}
-
-// writeAliases replaces aliases, and merges of them, by what they stand for now.
-func (d *differ) writeAliases(aliases []*node) {
-	merged := map[*node]bool{}
-	for _, a := range aliases {
-		holder := a.parent
-		if holder != nil && holder.kind == seqNode && holder.parent != nil && holder.entry() != nil && holder.entry().merge {
-			holder = holder.parent
-		}
-		if holder != nil && holder.merged {
-			isMerge := false
-			merge := 0
-			for i := range holder.entries {
-				if e := &holder.entries[i]; e.merge {
-					merge = i
-					isMerge = e.val == a || e.val == a.parent
-				}
-			}
-			if isMerge {
-				if !merged[holder] {
-					merged[holder] = true
-					d.writeMerge(holder, merge, maps.Clone(holder.val.(map[string]any)), nil)
-				}
-				continue
-			}
-		}
-		if e := a.entry(); e != nil {
-			d.replace(a, a.val, nil)
-		} else {
-			d.change(a.start, a.end, d.key(keyText(a), nil, a.parent != nil && a.parent.style != blockStyle), false)
-		}
-	}
-}
-
-func keyText(a *node) string {
-	name, ok := a.text, true
-	if !a.isStr {
-		if name, ok = resolveKey(a.text); !ok {
-			return a.text
-		}
-	}
-	return name
-}
-
-// orphans are the aliases whose anchor this round would delete.
-func (d *differ) orphans() []*node {
-	if len(d.aliases) == 0 {
-		return nil
-	}
-	lost := slices.Clone(d.gone)
-	for _, c := range d.changes {
-		if c.lose {
-			lost = append(lost, c.span)
-		}
-	}
-	lost = union(lost)
-	var out []*node
-	for _, a := range d.aliases {
-		if a.target.anchor != "" && within(lost, a.target.prop) && !within(lost, a.start) {
-			out = append(out, a)
-		}
-	}
-	return out
-}
-
-// union sorts spans and joins those that overlap.
-func union(spans []span) []span {
-	slices.SortFunc(spans, func(a, b span) int { return a.start - b.start })
-	out := spans[:0]
-	for _, s := range spans {
-		if n := len(out); n > 0 && s.start <= out[n-1].end {
-			out[n-1].end = max(out[n-1].end, s.end)
-			continue
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-// within reports whether one of the sorted spans holds at.
-func within(spans []span, at int) bool {
-	k, found := slices.BinarySearchFunc(spans, at, func(s span, at int) int { return s.start - at })
-	return found && spans[k].end > at || k > 0 && spans[k-1].end > at
 }
 
 // widen replaces the changes of this round by new text for what encloses them, steps levels further out. It reports

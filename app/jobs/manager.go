@@ -37,6 +37,7 @@ const (
 type Manager struct {
 	Deps
 	memory *memory
+	parsed *parseCache
 	client *river.Client[*sql.Tx]
 
 	// judge wakes the delivery worker when a cycle or a refresh has ended.
@@ -59,7 +60,7 @@ var _ handlers.Knowledge = (*memory)(nil)
 
 // New makes a manager. Nothing runs before Start.
 func New(d Deps) (*Manager, error) {
-	m := &Manager{Deps: d, memory: newMemory(), judge: make(chan struct{}, 1), fullDue: map[int64]bool{}, seen: map[string]string{}, rerun: map[string]bool{},
+	m := &Manager{Deps: d, memory: newMemory(), parsed: newParseCache(maxParsedBytes), judge: make(chan struct{}, 1), fullDue: map[int64]bool{}, seen: map[string]string{}, rerun: map[string]bool{},
 		feeds: map[string]*feed{}, unpaired: map[string][]NetBoxFabric{}}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &reconcileWorker{m: m})

@@ -119,6 +119,7 @@ func (m *Manager) cycleOf(f store.Fabric, rec *recording) (*gitops.Cycle, error)
 		NewOperation: m.NewOperation,
 		Log:          cycleLog(m.fabricLog(f)),
 		People:       m.Settings().People,
+		Parse:        m.parsed.parse,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package netbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -87,9 +88,7 @@ func (c *Connection) problem(method, path string, a *answer) *StatusError {
 	if a.status >= 300 && a.status < 400 {
 		e.Words = "redirect to " + c.text(withoutQuery(a.header.Get("Location")), 200) + ": set the connection's url to NetBox's own address"
 	}
-	if e.Words == "" {
-		e.Words = http.StatusText(a.status)
-	}
+	e.Words = cmp.Or(e.Words, http.StatusText(a.status), "no explanation")
 	return e
 }
 

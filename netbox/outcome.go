@@ -169,7 +169,7 @@ func (f *Fabric) nameItems(batch gitops.Batch, a *answer, items []gitops.WriteRe
 		return
 	}
 	mark := func(i int, problem any) {
-		w := f.c.text(errorText(problem, 0), maxWords)
+		w := cmp.Or(f.c.text(errorText(problem, 0), maxWords), "no explanation")
 		outcome := gitops.OutcomeRefused
 		m, _ := problem.(map[string]any)
 		if _, ok := m["id"]; ok && strings.Contains(w, "does not exist") {

@@ -111,7 +111,6 @@ func (s *Server) compute(r *repoRow, i *issueRow) error {
 		return err
 	}
 	i.Pull.Mergeable = &clean
-	i.Pull.ComputedOn = i.Pull.BaseSHA + i.Pull.HeadSHA
 	s.issues.put(i.ID, i)
 	return nil
 }

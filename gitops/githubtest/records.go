@@ -131,17 +131,16 @@ type issueRow struct {
 }
 
 type pullRow struct {
-	ID         int64      `json:"id"`
-	Base       string     `json:"base"`
-	BaseSHA    string     `json:"base_sha"`
-	Head       string     `json:"head"`
-	HeadSHA    string     `json:"head_sha"`
-	Draft      bool       `json:"draft,omitempty"`
-	Mergeable  *bool      `json:"mergeable,omitempty"` // nil until computed
-	MergedAt   *time.Time `json:"merged_at,omitempty"`
-	MergedBy   int64      `json:"merged_by,omitempty"`
-	MergeSHA   string     `json:"merge_sha,omitempty"`
-	ComputedOn string     `json:"computed_on,omitempty"` // base sha + head sha mergeable was computed for
+	ID        int64      `json:"id"`
+	Base      string     `json:"base"`
+	BaseSHA   string     `json:"base_sha"`
+	Head      string     `json:"head"`
+	HeadSHA   string     `json:"head_sha"`
+	Draft     bool       `json:"draft,omitempty"`
+	Mergeable *bool      `json:"mergeable,omitempty"` // nil until computed; again after a move
+	MergedAt  *time.Time `json:"merged_at,omitempty"`
+	MergedBy  int64      `json:"merged_by,omitempty"`
+	MergeSHA  string     `json:"merge_sha,omitempty"`
 }
 
 type commentRow struct {

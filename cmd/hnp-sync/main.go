@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hnp-sync/hnp-sync/app/config"
 )
 
 func main() {
@@ -50,7 +52,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if errors.As(err, &exit) {
 		code = exit.code
 	}
-	if text := err.Error(); text != "" {
+	var problems config.Problems
+	switch text := err.Error(); {
+	case text == "":
+	case errors.As(err, &problems):
+		fmt.Fprintln(stderr, problems) // each line begins with its FILE:LINE, as compilers and editors expect it
+	default:
 		fmt.Fprintln(stderr, "hnp-sync:", text)
 	}
 	return code

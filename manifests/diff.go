@@ -59,7 +59,7 @@ func (d *differ) diff(n *node, want any, path []string) {
 	d.wants[n] = want
 	switch w := want.(type) {
 	case map[string]any:
-		if n.kind == mapNode && len(w) > 0 && len(n.entries) > 0 || n.kind == mapNode && len(n.entries) > 0 {
+		if n.kind == mapNode && len(n.entries) > 0 {
 			d.diffMap(n, w, path)
 			return
 		}

@@ -228,3 +228,31 @@ func TestEditNothing(t *testing.T) {
 		t.Errorf("got %q, %v", out, err)
 	}
 }
+
+// TestEditKeyedLists pairs the items of a list by the keys that the registry declares for its kind, so that a change
+// of one item touches that item only, wherever it stands.
+func TestEditKeyedLists(t *testing.T) {
+	t.Parallel()
+	const head = "apiVersion: wiring.githedgehog.com/v1beta1\nkind: Connection\nmetadata:\n  name: c\nspec:\n  fabric:\n    links:\n"
+	src := head +
+		"    # first\n    - leaf:\n        ip: 172.30.128.1/31\n        port: leaf-01/E1/8\n      spine:\n        ip: 172.30.128.0/31\n        port: spine-01/E1/1\n" +
+		"    # second\n    - leaf:\n        ip: 172.30.128.3/31\n        port: leaf-01/E1/9\n      spine:\n        ip: 172.30.128.2/31\n        port: spine-01/E1/2\n"
+	f := mustParse(t, src)
+	want := wanted(t, f, 0)
+	fabric := want["spec"].(map[string]any)["fabric"].(map[string]any)
+	links := fabric["links"].([]any)
+	// The first link goes; the second takes over its addresses and so looks more like the first.
+	second := links[1].(map[string]any)
+	second["leaf"].(map[string]any)["ip"] = "172.30.128.1/31"
+	second["spine"].(map[string]any)["ip"] = "172.30.128.0/31"
+	fabric["links"] = []any{second}
+	out, err := f.Edit(0, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := head + "    # first\n" +
+		"    # second\n    - leaf:\n        ip: 172.30.128.1/31\n        port: leaf-01/E1/9\n      spine:\n        ip: 172.30.128.0/31\n        port: spine-01/E1/2\n"
+	if string(out) != expect {
+		t.Errorf("got:\n%s\nwant:\n%s", out, expect)
+	}
+}

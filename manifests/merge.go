@@ -15,7 +15,8 @@ func (d *differ) writeMerge(n *node, merge int, want map[string]any, at []string
 	}
 	var names []string
 	for _, source := range mergeOrder(n.entries[merge].val) {
-		if _, ok := want[source]; ok && !explicit[source] && !slices.Contains(names, source) {
+		if _, ok := want[source]; ok && !explicit[source] {
+			explicit[source] = true
 			names = append(names, source)
 		}
 	}

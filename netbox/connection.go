@@ -51,14 +51,12 @@ type Connection struct {
 	log          func(msg string, kv ...any)
 	writes       *limiter
 
-	probing chan struct{} // capacity 1: held while probing, so that it can be waited for with a context
-	mu      sync.Mutex    // guards what follows
-	probed  *probed       // nil until probed, and again after the version changed
-	version string        // API-Version ("4.7") of the newest answer
-	// forbidden holds "kind/operation" after a single object was refused by 403, until a write succeeds: it tells a
-	// missing permission from one object outside a constraint (outcome.go).
-	forbidden map[string]bool
-	unread    map[string]string // kind → why its last listing was refused
+	probing chan struct{}     // capacity 1: held while probing, so that it can be waited for with a context
+	mu      sync.Mutex        // guards what follows
+	probed  *probed           // nil until probed, and again after the version changed
+	version string            // API-Version ("4.7") of the newest answer
+	denials map[string]denial // by "kind/operation" (outcome.go)
+	unread  map[string]string // kind → why its last listing was refused
 }
 
 // Dial checks the configuration; it sends nothing.
@@ -84,7 +82,7 @@ func Dial(cfg Config) (*Connection, error) {
 		name: cfg.Name, root: root, token: cfg.Token,
 		now: cfg.Now, wait: cfg.Wait, readTimeout: cfg.ReadTimeout, writeTimeout: cfg.WriteTimeout, trustVersion: cfg.TrustVersion, log: cfg.Log,
 		writes: newLimiter(), probing: make(chan struct{}, 1),
-		forbidden: map[string]bool{}, unread: map[string]string{},
+		denials: map[string]denial{}, unread: map[string]string{},
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -26,7 +26,7 @@ func FuzzJudge(f *testing.F) {
 			n = 2
 		}
 		batch := batchOf(t, op, n)
-		c := &Connection{name: "d", token: testToken, now: time.Now, forbidden: map[string]bool{}}
+		c := &Connection{name: "d", token: testToken, now: time.Now, denials: map[string]denial{}}
 		a := &answer{status: 100 + int(status)%500, header: http.Header{"Content-Type": {contentType}, "Retry-After": {strconv.Itoa(int(status))}}, body: body}
 		res := c.Fabric(1).judge(tbl, batch, writeRequest{method: "X", path: tbl.list()}, a)
 		if len(res.Items) != n || res.RetryAfter < 0 || res.RetryAfter > maxRetryAfter {

@@ -53,10 +53,8 @@ func (f *Fabric) judge(t table, batch gitops.Batch, req writeRequest, a *answer)
 		return all(n, gitops.OutcomeNotSent, e.Words, err)
 	case a.status == http.StatusForbidden:
 		// 403 is a missing permission, or one object that would leave the token's constraints; the words are the
-		// same. A batch is split until a single object was refused; then the permission is taken to be missing.
-		if n == 1 {
-			f.c.forbid(op)
-		} else if !f.c.forbids(op) {
+		// same. A batch is split to find out, until that met nothing but refusals.
+		if missing := f.c.denied(op, batch.Operation); n > 1 && !missing {
 			return all(n, gitops.OutcomeBatch, "", err)
 		}
 		return all(n, gitops.OutcomeRefused, forbiddenWords(t, batch.Op, e.Words), err)
@@ -273,20 +271,32 @@ func (f *Fabric) success(t table, batch gitops.Batch, req writeRequest, a *answe
 	return res
 }
 
-func (c *Connection) forbid(op string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.forbidden[op] = true
+// denial counts the 403s of one kind and operation in a row, within one operation id.
+type denial struct {
+	operation string
+	count     int
 }
 
-func (c *Connection) forbids(op string) bool {
+// maxDenials is how many 403s in a row, without one success, mean that the permission is missing. Halving a batch of
+// 100 that holds one object outside a constraint meets two in a row at most; without the permission it would go on
+// to 199.
+const maxDenials = 8
+
+// denied counts a 403 and reports whether the permission is missing.
+func (c *Connection) denied(op, operation string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.forbidden[op]
+	d := c.denials[op]
+	if d.operation != operation {
+		d = denial{operation: operation}
+	}
+	d.count++
+	c.denials[op] = d
+	return d.count >= maxDenials
 }
 
 func (c *Connection) permitted(op string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.forbidden, op)
+	delete(c.denials, op)
 }

@@ -420,30 +420,90 @@ func TestRecordedSavedErrorsAreUnknown(t *testing.T) {
 	}
 }
 
-// A missing permission is found with few requests, and one object outside a constraint does not block the others.
+// split sends a batch as the engine does: refused as a whole, it is halved, breadth first.
+func split(t *testing.T, f *Fabric, b gitops.Batch) (byOutcome map[gitops.Outcome]int) {
+	t.Helper()
+	byOutcome = map[gitops.Outcome]int{}
+	queue := []gitops.Batch{b}
+	for len(queue) > 0 {
+		b := queue[0]
+		queue = queue[1:]
+		res := f.Write(t.Context(), b)
+		if res.Items[0].Outcome == gitops.OutcomeBatch {
+			half := len(b.Items) / 2
+			left, right := b, b
+			left.Items, right.Items = b.Items[:half], b.Items[half:]
+			queue = append(queue, left, right)
+			continue
+		}
+		for _, item := range res.Items {
+			byOutcome[item.Outcome]++
+		}
+	}
+	return byOutcome
+}
+
+// A missing permission is found with few requests, and objects outside a constraint do not block the others.
 func TestBulk403(t *testing.T) {
 	t.Parallel()
-	denied := reply{status: 403, body: `{"detail":"You do not have permission to perform this action."}`}
-	allowed := false
-	s := newScript(t, func(_ int, c call) reply {
-		if allowed {
-			return reply{body: vpc(1, 1, "v1")}
-		}
-		return denied
-	})
-	f := dial(t, s.URL, known("4.7.3")).Fabric(1)
-	var seen []string
-	write := func(n int) { seen = append(seen, outcomes(f.Write(t.Context(), updates(t, n)))) }
-	write(2) // perhaps only one of them: split
-	write(1) // refused by itself
-	write(2) // then it is the permission
-	allowed = true
-	write(1) // a success shows that it is not
-	allowed = false
-	write(2)
-	want := []string{"batch_refused batch_refused", "refused", "refused refused", "done", "batch_refused batch_refused"}
-	if !slices.Equal(seen, want) {
-		t.Errorf("%q, want %q", seen, want)
+	for name, tc := range map[string]struct {
+		bad     func(pk int64) bool
+		refused int
+		most    int // requests
+	}{
+		"no permission":         {func(int64) bool { return true }, 100, 15},
+		"one object outside":    {func(pk int64) bool { return pk == 37 }, 1, 15},
+		"the last one outside":  {func(pk int64) bool { return pk == 100 }, 1, 15},
+		"two objects far apart": {func(pk int64) bool { return pk == 1 || pk == 100 }, 2, 27},
+		"everything is allowed": {func(int64) bool { return false }, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScript(t, func(_ int, c call) reply {
+				v, err := decodeJSON([]byte(c.Body))
+				if err != nil {
+					t.Error(err)
+				}
+				var pks []int64
+				if list, ok := v.([]any); ok {
+					for _, item := range list {
+						pk, _ := positive(item.(map[string]any), "id")
+						pks = append(pks, pk)
+					}
+				} else {
+					var pk int64
+					_, _ = fmt.Sscanf(c.Path, vpcList+"%d/", &pk)
+					pks = append(pks, pk)
+				}
+				var rows []string
+				for _, pk := range pks {
+					if tc.bad(pk) {
+						return reply{status: 403, body: `{"detail":"You do not have permission to perform this action."}`}
+					}
+					rows = append(rows, vpc(pk, 1, fmt.Sprintf("v%d", pk)))
+				}
+				if len(rows) == 1 {
+					return reply{body: rows[0]}
+				}
+				return reply{body: "[" + strings.Join(rows, ",") + "]"}
+			})
+			f := dial(t, s.URL, known("4.7.3")).Fabric(1)
+			b := updates(t, 100)
+			got := split(t, f, b)
+			if got[gitops.OutcomeRefused] != tc.refused || got[gitops.OutcomeDone] != 100-tc.refused {
+				t.Errorf("%v", got)
+			}
+			if n := len(s.requests()); n > tc.most {
+				t.Errorf("%d requests", n)
+			}
+			// The next operation finds out anew: the permission may have been granted.
+			if name == "no permission" {
+				b.Operation = "sync_20261123_140000_abcdef"
+				if res := f.Write(t.Context(), b); res.Items[0].Outcome != gitops.OutcomeBatch {
+					t.Errorf("%s", res.Items[0].Outcome)
+				}
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -149,12 +150,17 @@ func TestKilledAtAnyRequestLosesNothing(t *testing.T) {
 	kills := []int{1, 3, 10, 22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36}
 	for i, k := range kills {
 		s.setVLAN(1100 + i)
-		text := s.gitText()
-		gateway := text[strings.Index(text, "gateway: "):]
-		gateway = gateway[:strings.IndexByte(gateway, '\n')]
-		if _, err := s.github.PutFile(repoName, "main", "alice", vpcFile, strings.Replace(text, gateway, fmt.Sprintf("gateway: 10.0.1.%d", 10+i), 1)); err != nil {
-			t.Fatal(err)
-		}
+		s.gitEdit(fmt.Sprintf("Gateway %d", i), func(dir string) {
+			path := filepath.Join(dir, filepath.FromSlash(vpcFile))
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := regexp.MustCompile("gateway: .*").ReplaceAll(text, fmt.Appendf(nil, "gateway: 10.0.1.%d", 10+i))
+			if err := os.WriteFile(path, changed, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})
 		base := s.requests()
 		c = s.startChild()
 		s.eventually(fmt.Sprintf("request %d of start %d", k, i), func() bool {

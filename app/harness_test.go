@@ -292,6 +292,11 @@ func (r *running) api(method, path string, in, out any) int {
 
 func (s *site) do(method, url, authorization string, in, out any) (int, string) {
 	s.t.Helper()
+	return s.send(method, url, http.Header{"Authorization": {authorization}}, in, out)
+}
+
+func (s *site) send(method, url string, header http.Header, in, out any) (int, string) {
+	s.t.Helper()
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -304,7 +309,7 @@ func (s *site) do(method, url, authorization string, in, out any) (int, string) 
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", authorization)
+	req.Header = header
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -333,23 +338,31 @@ func (s *site) netboxDo(method, path string, in, out any) {
 	}
 }
 
-// setVLAN is a NetBox user's edit of the VPC.
+// setVLAN is a NetBox user's edit of the VPC. The user edits what they saw: when the VPC changed meanwhile, they look
+// again.
 func (s *site) setVLAN(vlan int) {
 	s.t.Helper()
-	vpc, ok := s.netbox.ByName("VPC", "default", "test-vpc")
-	if !ok {
-		s.t.Fatal("NetBox has no test-vpc")
-	}
-	b, err := json.Marshal(vpc.Spec)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var spec map[string]any
-	if err := json.Unmarshal(b, &spec); err != nil {
-		s.t.Fatal(err)
-	}
-	spec["subnets"].(map[string]any)["default"].(map[string]any)["vlan"] = vlan
-	s.netboxDo(http.MethodPatch, fmt.Sprintf("/api/plugins/hedgehog/vpcs/%d/?omit=display_url", vpc.ID), map[string]any{"spec": spec}, nil)
+	s.eventually("the user's edit", func() bool {
+		vpc, ok := s.netbox.ByName("VPC", "default", "test-vpc")
+		if !ok {
+			s.t.Fatal("NetBox has no test-vpc")
+		}
+		b, err := json.Marshal(vpc.Spec)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		var spec map[string]any
+		if err := json.Unmarshal(b, &spec); err != nil {
+			s.t.Fatal(err)
+		}
+		spec["subnets"].(map[string]any)["default"].(map[string]any)["vlan"] = vlan
+		code, body := s.send(http.MethodPatch, fmt.Sprintf("%s/api/plugins/hedgehog/vpcs/%d/?omit=display_url", s.netbox.URL(), vpc.ID),
+			http.Header{"Authorization": {"Bearer " + adminToken}, "If-Match": {vpc.ETag}}, map[string]any{"spec": spec}, nil)
+		if code != http.StatusOK && code != http.StatusPreconditionFailed {
+			s.t.Fatalf("edit of the VPC: %d: %s", code, body)
+		}
+		return code == http.StatusOK
+	})
 }
 
 // netboxVLAN is what NetBox holds, 0 for no VPC.
@@ -394,34 +407,54 @@ func (s *site) commits() int {
 // gitPush clones with git, writes files, and pushes, as a person does.
 func (s *site) gitPush(message string, files map[string]string) string {
 	s.t.Helper()
-	dir := s.t.TempDir()
-	git := func(args ...string) string {
-		s.t.Helper()
-		cmd := exec.CommandContext(s.t.Context(), "git", args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
-			"NO_PROXY=127.0.0.1", "GIT_AUTHOR_NAME=Alice Ng", "GIT_AUTHOR_EMAIL=alice@example.com", "GIT_COMMITTER_NAME=Alice Ng", "GIT_COMMITTER_EMAIL=alice@example.com")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			s.t.Fatalf("git %s: %v\n%s", args[0], err, out)
+	return s.gitEdit(message, func(dir string) {
+		for name, content := range files {
+			path := filepath.Join(dir, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				s.t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+				s.t.Fatal(err)
+			}
 		}
-		return strings.TrimSpace(string(out))
-	}
-	git("clone", "-q", s.github.CloneURL(repoName, userToken), "work")
-	dir = filepath.Join(dir, "work")
-	for name, content := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			s.t.Fatal(err)
+	})
+}
+
+// gitEdit clones with git, lets edit change the clone, and pushes. A push that is refused because the branch moved
+// meanwhile is done again from the start, as a person would.
+func (s *site) gitEdit(message string, edit func(dir string)) (head string) {
+	s.t.Helper()
+	s.eventually("the user's push", func() bool {
+		home := s.t.TempDir()
+		work := filepath.Join(home, "work")
+		git := func(args ...string) (string, error) {
+			cmd := exec.CommandContext(s.t.Context(), "git", args...)
+			cmd.Dir = home
+			cmd.Env = append(os.Environ(), "HOME="+home, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+				"NO_PROXY=127.0.0.1", "GIT_AUTHOR_NAME=Alice Ng", "GIT_AUTHOR_EMAIL=alice@example.com", "GIT_COMMITTER_NAME=Alice Ng", "GIT_COMMITTER_EMAIL=alice@example.com")
+			out, err := cmd.CombinedOutput()
+			return strings.TrimSpace(string(out)), err
 		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			s.t.Fatal(err)
+		must := func(args ...string) string {
+			s.t.Helper()
+			out, err := git(args...)
+			if err != nil {
+				s.t.Fatalf("git %s: %v\n%s", args[0], err, out)
+			}
+			return out
 		}
-	}
-	git("add", "-A")
-	git("commit", "-q", "-m", message)
-	git("push", "-q", "origin", "HEAD:main")
-	return git("rev-parse", "HEAD")
+		must("clone", "-q", s.github.CloneURL(repoName, userToken), "work")
+		edit(work)
+		must("-C", "work", "add", "-A")
+		must("-C", "work", "commit", "-q", "-m", message)
+		head = must("-C", "work", "rev-parse", "HEAD")
+		out, err := git("-C", "work", "push", "-q", "origin", "HEAD:main")
+		if err != nil && !strings.Contains(out, "rejected") {
+			s.t.Fatalf("git push: %v\n%s", err, out)
+		}
+		return err == nil
+	})
+	return head
 }
 
 func faultOf(action string, count int) githubtest.Fault {

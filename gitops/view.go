@@ -222,6 +222,15 @@ func (v *GitView) addLive(e *TreeEntry, parse Parser) {
 	for i, doc := range file.Documents() {
 		switch doc.Class {
 		case manifests.ClassResource:
+			if doc.Identity.Name == "" {
+				v.FrozenFiles[e.Path] = "without a name in some document"
+				d := v.locate(e.Path, i, "metadata")
+				d.Path, d.Severity, d.Code = "metadata.name", manifests.SeverityError, "name-invalid"
+				d.Message = "the document has no metadata.name; what the file held is left alone"
+				d.Fix = "give it a name, or delete the document"
+				v.Diagnostics = append(v.Diagnostics, d)
+				continue
+			}
 			r := &GitResource{Key: doc.Identity, File: e.Path, Doc: i, Object: doc.Object, Body: comparableBody(doc.Object)}
 			if _, twice := v.Resources[r.Key]; twice {
 				v.Duplicates[r.Key] = append(v.Duplicates[r.Key], r)

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math/big"
+	"math"
 	"reflect"
 	"sort"
 	"strconv"
@@ -123,36 +123,60 @@ func sameRef(a, b any) bool {
 	return true
 }
 
-// number is the canonical text of a JSON number.
+// maxPlainDigits is how long an integer may be to be written out; a longer one keeps an exponent.
+const maxPlainDigits = 400
+
+// number is the canonical text of a JSON number: integral ones exactly, whatever their spelling, others as 64-bit
+// floats. Text that is no JSON number stays as it is.
 func number(n json.Number) string {
 	s := string(n)
-	if isInteger(s) {
-		s = strings.TrimLeft(strings.TrimPrefix(s, "-"), "0")
-		if s == "" {
-			return "0"
-		}
-		if n[0] == '-' {
-			return "-" + s
-		}
+	if len(s) <= 18 && isInteger(s) && s[0] != '0' && s[0] != '-' {
 		return s
+	}
+	minus, digits, exponent, ok := decimal(s)
+	switch {
+	case !ok:
+		return s
+	case digits == "":
+		return "0"
+	case exponent >= 0 && len(digits)+exponent <= maxPlainDigits:
+		return minus + digits + strings.Repeat("0", exponent)
+	case exponent >= 0:
+		return minus + digits + "e" + strconv.Itoa(exponent)
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f == 0 {
-		if f == 0 {
-			return "0"
-		}
-		return s
-	}
-	if f >= -1e300 && f <= 1e300 && f == float64(int64(f)) && f > -1e15 && f < 1e15 {
-		// The text may hold digits below a float's precision (1.0000000000000000001): those are not integral exactly,
-		// but equal as 64-bit floats, which is the rule for them.
-		return strconv.FormatInt(int64(f), 10)
-	}
-	if b, ok := new(big.Float).SetPrec(2048).SetString(s); ok && b.IsInt() && f > -1e300 && f < 1e300 {
-		i, _ := b.Int(nil)
-		return i.String()
+	switch {
+	case err != nil:
+		return minus + digits + "e" + strconv.Itoa(exponent)
+	case f == 0:
+		return "0"
+	case f == math.Trunc(f):
+		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return strconv.FormatFloat(f, 'g', -1, 64)
+}
+
+// decimal splits a JSON number into sign, digits without leading and trailing zeros, and the power of ten they count
+// from; no digits are left of zero.
+func decimal(s string) (minus, digits string, exponent int, ok bool) {
+	if s, ok = strings.CutPrefix(s, "-"); ok {
+		minus = "-"
+	}
+	if at := strings.IndexAny(s, "eE"); at >= 0 {
+		e, err := strconv.Atoi(s[at+1:])
+		if err != nil || e > 1<<30 || e < -1<<30 {
+			return "", "", 0, false
+		}
+		s, exponent = s[:at], e
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	if !isInteger(whole+fraction) || strings.HasPrefix(s, "-") {
+		return "", "", 0, false
+	}
+	exponent -= len(fraction)
+	digits = strings.TrimRight(whole+fraction, "0")
+	exponent += len(whole) + len(fraction) - len(digits)
+	return minus, strings.TrimLeft(digits, "0"), exponent, true
 }
 
 func isInteger(s string) bool {

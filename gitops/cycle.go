@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -748,7 +749,6 @@ func (r *run) publish(ctx context.Context) error {
 	pl := r.plan
 	u := &Update{PutResources: pl.adopt, DropResources: pl.drop, Waiting: &pl.Waiting, Undos: &pl.undos,
 		PutDropped: pl.dropped, DropDropped: pl.mootDropped, DropOverwritten: pl.moot, DropDecisions: pl.spent}
-	r.result.Again = r.result.Again || pl.more
 	r.numberConflicts(u)
 	r.voidDecisions(u)
 	if r.input.AtMergeBase == nil || r.complete() {
@@ -1275,6 +1275,8 @@ func (r *run) committed(ctx context.Context, actions []*Action, intents []*Inten
 func (r *run) close(ctx context.Context) error {
 	u := &Update{}
 	if r.plan != nil {
+		// What could not be carried out would only be planned again.
+		r.result.Again = r.result.Again || len(r.plan.more) > 0 && !r.readOnly() && r.denied == nil && len(r.failed) == 0
 		r.closeScope(u)
 		r.closeResources(u)
 		r.closeApprovals(u)
@@ -1338,6 +1340,11 @@ func (r *run) closeScope(u *Update) {
 	for kind := range r.failed {
 		u.AddScope = append(u.AddScope, kind)
 	}
+	for kind := range r.plan.more {
+		if !r.failed[kind] {
+			u.AddScope = append(u.AddScope, kind)
+		}
+	}
 	slices.Sort(u.AddScope)
 	if r.complete() {
 		now := r.input.Now
@@ -1346,7 +1353,9 @@ func (r *run) closeScope(u *Update) {
 			yes := true
 			u.Contact = &yes
 		}
-		u.Opaque = &r.git.Opaque
+		if carriers := r.git.carriers(); !r.plan.missing && !maps.Equal(carriers, r.state.Opaque) {
+			u.Opaque = &carriers
+		}
 	}
 	print := r.Fabric.directionPrint()
 	if r.state.Direction == "" || !r.readOnly() && !waitsForDirection(r.plan) {

@@ -55,10 +55,14 @@ type merger struct {
 	held func(p Path) (ConflictCode, string)
 	// prefer decides first-contact conflicts when the configuration says so (ENGINE 14); empty otherwise.
 	prefer Side
+	// whole is true when a person is asked about everything that both sides changed (ENGINE 23).
+	whole bool
 
 	flows   []flow
 	agreed  []agreed
 	clashes []clash
+	// later is true when something of the resource flows only after what is in flows.
+	later bool
 }
 
 // merge walks the whole body.
@@ -150,8 +154,16 @@ func (m *merger) list(p Path, bG, bN any, g, n []any, first bool) bool {
 			if !equalKeys(kg.keys, kn.keys) {
 				return false
 			}
-		} else if !equalKeys(kg.keys, kbg.keys) || !equalKeys(kn.keys, kbn.keys) {
-			return false
+		} else {
+			git, netbox := !equalKeys(kg.keys, kbg.keys), !equalKeys(kn.keys, kbn.keys)
+			switch {
+			case git && netbox:
+				return false
+			case git:
+				return m.reordered(p, kbg, kbn, kg, kn, SideGit)
+			case netbox:
+				return m.reordered(p, kbg, kbn, kg, kn, SideNetBox)
+			}
 		}
 	} else if !first && m.movedItems(p, kbg, kbn, kg, kn) {
 		m.leaf(p, bG, bN, g, n, first)
@@ -160,6 +172,45 @@ func (m *merger) list(p Path, bG, bN any, g, n []any, first bool) bool {
 	for _, k := range unionKeys(kg.items, kn.items, kbg.items, kbn.items) {
 		m.value(p.item(k), at(kbg.items, k), at(kbn.items, k), at(kg.items, k), at(kn.items, k), first)
 	}
+	return true
+}
+
+// reordered handles an order-significant list whose membership or order moved on one side only. What the other side
+// changed inside items flows there first; the list itself follows with the next plan, when only one side differs from
+// base any more: written together, a crash between the two writes would leave base with half of an edit. It answers
+// false when the list is one field: nothing changed on the other side, an item that is gone was edited, or the fields
+// do not merge.
+func (m *merger) reordered(p Path, kbg, kbn, kg, kn keyedList, moved Side) bool {
+	if m.whole {
+		return false
+	}
+	still, base, mover := kn, kbn, kg
+	if moved == SideNetBox {
+		still, base, mover = kg, kbg, kn
+	}
+	inner := *m
+	inner.flows, inner.agreed, inner.clashes = nil, nil, nil
+	changed := false
+	for _, k := range still.keys {
+		if same(m.kind, p.item(k), still.items[k], at(base.items, k)) {
+			continue
+		}
+		changed = true
+		if _, ok := mover.items[k]; !ok {
+			return false
+		}
+		inner.value(p.item(k), at(kbg.items, k), at(kbn.items, k), at(kg.items, k), at(kn.items, k), false)
+	}
+	if !changed || len(inner.clashes) > 0 {
+		return false
+	}
+	for _, f := range inner.flows {
+		if f.to == moved {
+			m.flows = append(m.flows, f)
+		}
+	}
+	m.agreed = append(m.agreed, inner.agreed...)
+	m.later = true
 	return true
 }
 

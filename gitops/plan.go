@@ -47,8 +47,9 @@ type Plan struct {
 	undos       []Undo          // the whole list, pruned
 	dropped     []*Dropped      // newly found paths of a rewritten history
 	mootDropped []string        // ids of Dropped records whose value moved on
+	missing     bool            // something base holds may have moved into an entry that is new
 	moot        []string        // ids of Overwritten records that no longer hold
-	more        bool            // another plan is needed once this one is carried out
+	more        map[string]bool // kinds that need another plan once this one is carried out
 	spent       []string        // decisions that need no write
 	joined      map[Key]bool    // resources that both sides hold and whose paths were compared
 	used        map[string]bool // approvals whose actions are in Actions
@@ -100,13 +101,14 @@ type planner struct {
 	in     *Input
 	plan   *Plan
 	undone []undoneWrite
+	later  map[Key]bool // resources of which more flows once their actions are carried out
 }
 
 // MakePlan decides what to do. It is pure and deterministic.
 func MakePlan(in *Input) *Plan {
-	p := &planner{in: in, plan: &Plan{
+	p := &planner{in: in, later: map[Key]bool{}, plan: &Plan{
 		compared: map[string]bool{}, states: map[Key]string{}, used: map[string]bool{},
-		approved: map[string]bool{}, joined: map[Key]bool{}, edited: map[string]*editedFile{}, paths: map[Key]string{},
+		approved: map[string]bool{}, more: map[string]bool{}, joined: map[Key]bool{}, edited: map[string]*editedFile{}, paths: map[Key]string{},
 	}}
 	p.plan.Diagnostics = append(p.plan.Diagnostics, in.Git.Diagnostics...)
 	p.plan.undos = p.recentUndos()
@@ -330,7 +332,7 @@ func (p *planner) merged(pr pair) {
 	kind := p.kind(k)
 	p.plan.joined[k] = true
 	g, n := pr.git.Body, in.NetBox.Bodies[pr.netbox]
-	m := &merger{kind: kind, first: pr.base == nil}
+	m := &merger{kind: kind, first: pr.base == nil, whole: asksForBoth(in.Fabric.Conflicts)}
 	bG, bN := manifests.Object(nil), manifests.Object(nil)
 	if pr.base != nil {
 		bG, bN = pr.base.Git, pr.base.NetBox
@@ -376,13 +378,19 @@ func (p *planner) merged(pr pair) {
 	p.saveAgreed(pr, m)
 	p.clashes(pr, m)
 	p.writeMerged(pr, m, name)
+	if m.later {
+		p.later[k] = true
+		if len(m.flows) == 0 {
+			p.plan.more[k.Kind] = true
+		}
+	}
 	switch {
 	case p.plan.states[k] != "":
 	case len(m.clashes) > 0 && allDrift(m.clashes):
 		p.plan.states[k] = "drift"
 	case len(m.clashes) > 0:
 		p.plan.states[k] = "conflict"
-	case len(m.flows) > 0 || name != "":
+	case len(m.flows) > 0 || name != "" || m.later:
 		p.plan.states[k] = "pending"
 	default:
 		p.plan.states[k] = "in_sync"
@@ -728,7 +736,7 @@ func (p *planner) onlyInNetBox(pr pair, decided bool) {
 		p.plan.states[k] = "disabled"
 		return
 	}
-	if file := p.in.Git.mayCarry(k, p.in.State.Opaque); file != "" {
+	if file := p.in.Git.mentioned(k); file != "" {
 		p.freeze(k, FileStructure, fmt.Sprintf("%s cannot be read yet and may hold %s; it is not created in Git until that is known", file, k), file, 0)
 		return
 	}
@@ -842,14 +850,20 @@ func (p *planner) goneInGit(pr pair) {
 		p.freeze(k, FileStructure, fmt.Sprintf("%s is %s; what it held is left alone on both sides", r.File, reason), r.File, 0)
 		return
 	}
-	if path, ok := in.Git.Moved[k]; ok {
+	if path, ok := in.Git.Moved[k]; ok && in.State.Opaque[path] != in.Git.Entries[path].OID {
 		p.freeze(k, FileStructure, fmt.Sprintf("moved to %s, where nothing is synchronised; nothing is deleted in NetBox", path), path, 0)
+		p.plan.missing = true
 		if placeOf(in.Fabric, path) == placeUnmanaged {
 			p.plan.states[k] = "disabled"
 		}
 		return
 	}
-	if file := in.Git.mayCarry(k, in.State.Opaque); file != "" {
+	file := in.Git.mentioned(k)
+	if file == "" {
+		file = in.Git.hiding(in.State.Opaque)
+		p.plan.missing = p.plan.missing || file != ""
+	}
+	if file != "" {
 		p.freeze(k, FileStructure, fmt.Sprintf("%s cannot be read and may hold %s; nothing is deleted until that is known", file, k), file, 0)
 		return
 	}
@@ -972,6 +986,9 @@ func (p *planner) finish() {
 	h := sha256.New()
 	for i := range pl.Actions {
 		fmt.Fprintf(h, "%s\n", pl.Actions[i].fingerprint)
+		if k := pl.Actions[i].Key; p.later[k] {
+			pl.more[k.Kind] = true
+		}
 	}
 	fmt.Fprintf(h, "waiting %s\n", pl.Waiting.Hash)
 	for i := range pl.Conflicts {

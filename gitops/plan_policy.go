@@ -305,8 +305,11 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 			p.plan.moot = append(p.plan.moot, id) // the value is back
 			continue
 		}
-		if !same(kind, at, g, n) || m.touches(at) {
-			p.plan.more = p.plan.more || m.touches(at) // the other change of the path comes first
+		if m.touches(at) {
+			p.plan.more[pr.key.Kind] = true // the other change of the path comes first
+			continue
+		}
+		if !same(kind, at, g, n) {
 			continue
 		}
 		if m.decision != nil {
@@ -316,7 +319,7 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 				// Only NetBox is written, and base stays: Git follows as with any edit in NetBox.
 				out = append(out, flow{path: at, to: SideNetBox, from: n, to1: value, decision: decision, detached: true,
 					why: "decided: bring the overwritten value back"})
-				p.plan.more = true
+				p.plan.more[pr.key.Kind] = true
 				continue
 			default:
 				p.plan.moot = append(p.plan.moot, id)
@@ -372,10 +375,13 @@ func (p *planner) bringBack(o *Overwritten, value manifests.Object, decision str
 	a := Action{Side: SideNetBox, Op: OpCreate, Key: o.Key, Reason: "decided: bring the deleted object back", body: value, source: nil,
 		columns: []string{"annotations", "labels", "name", "namespace", "spec"}, decisions: []string{decision},
 		Paths: []PathChange{{Path: "", FromNone: true, To: map[string]any(value)}}}
+	if p.refusedAction(&a) {
+		return
+	}
 	a.fingerprint = p.fingerprint(&a, pair{key: o.Key})
 	p.plan.Actions = append(p.plan.Actions, a)
 	p.plan.states[o.Key] = "pending"
-	p.plan.more = true
+	p.plan.more[o.Key.Kind] = true
 }
 
 func sortedIDs[T any](m map[string]T) []string {
@@ -386,10 +392,13 @@ func sortedIDs[T any](m map[string]T) []string {
 	return sortedKeys(ids)
 }
 
+// asksForBoth tells whether a policy asks a person about every resource that changed on both sides.
+func asksForBoth(s Strategy) bool { return s == StrategyUserGuided || s == StrategyTimestamp }
+
 // strategy holds a resource back as a whole when the policy asks a person for everything changed on both sides
 // (ENGINE 23).
 func (p *planner) strategy(m *merger) {
-	if p.in.Fabric.Conflicts != StrategyUserGuided && p.in.Fabric.Conflicts != StrategyTimestamp {
+	if !asksForBoth(p.in.Fabric.Conflicts) {
 		return
 	}
 	sides := map[Side]bool{}

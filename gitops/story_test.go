@@ -886,4 +886,3 @@ func (s *story) wantBytes(name, text string) {
 		s.fail("%s has other bytes:\n%s\nwant\n%s", name, got, text)
 	}
 }
-

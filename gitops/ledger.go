@@ -66,8 +66,9 @@ type State struct {
 	Dropped map[string]*Dropped
 	// Overwritten are values of writers that leave no trace, seen after our write replaced them (ENGINE 4).
 	Overwritten map[string]*Overwritten
-	// Opaque are the entries of unknown content (symlink, submodule, LFS pointer, oversize) that the last
-	// complete cycle knew, path to object id (ENGINE 10).
+	// Opaque are the entries a missing resource could be in, as the last complete cycle knew them, path to object id
+	// (ENGINE 10): those of unknown content (symlink, submodule, LFS pointer, oversize), and those in unmanaged/ and
+	// raw/ that hold resources. Not renewed while something is missing that a new one may hold.
 	Opaque map[string]string
 	// Pause stops all writing until approved (second App, suspected restore, a waiting pairing); nil when running.
 	Pause *Pause

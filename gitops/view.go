@@ -3,7 +3,9 @@ package gitops
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -262,25 +264,35 @@ func (v *GitView) addMoved(e *TreeEntry, parse Parser) {
 	}
 }
 
-// mayCarry names a file that may still hold the resource although no readable document does (ENGINE 10): one whose
-// unreadable text has the name as a word, or one of unknown content that was not there before.
-func (v *GitView) mayCarry(key Key, known map[string]string) string {
+// mentioned names a file whose unreadable text, or whose pending text, has the resource's name as a word (ENGINE 10).
+func (v *GitView) mentioned(key Key) string {
 	for _, w := range v.words {
 		if containsWord(w.text, key.Name) {
 			return w.file
 		}
 	}
-	var hidden []string
-	for p, oid := range v.Opaque {
-		if known[p] != oid {
-			hidden = append(hidden, p)
+	return ""
+}
+
+// hiding names a file of unknown content that was not there, or not like this, when base was agreed: whatever is missing
+// since then may be in it (ENGINE 10).
+func (v *GitView) hiding(known map[string]string) string {
+	for _, p := range slices.Sorted(maps.Keys(v.Opaque)) {
+		if known[p] != v.Opaque[p] {
+			return p
 		}
 	}
-	sort.Strings(hidden)
-	if len(hidden) > 0 {
-		return hidden[0]
-	}
 	return ""
+}
+
+// carriers are the entries that a missing resource may be in: those of unknown content, and those outside the
+// synchronised places that hold resources; path to object id.
+func (v *GitView) carriers() map[string]string {
+	out := maps.Clone(v.Opaque)
+	for _, p := range v.Moved {
+		out[p] = v.Entries[p].OID
+	}
+	return out
 }
 
 // containsWord reports whether word stands in text between characters that cannot belong to a name.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -223,5 +225,96 @@ func TestBrokenFileFreezesItsOwn(t *testing.T) {
 	}
 	if s.netboxVLAN() != 1001 {
 		t.Error("the broken file deleted or changed its resource in NetBox")
+	}
+}
+
+// Without a single webhook the polls find what both sides did, and an idle poll costs one conditional request to GitHub
+// and one to NetBox.
+func TestPollAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, seedFiles(1001))
+	s.intervals("poll: 200ms, full_compare: 2h, debounce: 100ms")
+	r := s.start()
+	s.target.Store(nil) // webhooks arrive nowhere
+	s.eventually("the first import", func() bool { return s.netboxVLAN() == 1001 })
+	s.setVLAN(1008)
+	s.eventually("Git has the edit", func() bool { return strings.Contains(s.gitText(), "vlan: 1008") })
+	s.gitPush("Back", map[string]string{vpcFile: fmt.Sprintf(vpcYAML, 1009)})
+	s.eventually("NetBox has the push", func() bool { return s.netboxVLAN() == 1009 })
+	s.eventually("nothing is left to find", func() bool {
+		st := r.status()
+		return st.Queue == 0 && st.Fabrics[0].State == "equal"
+	})
+	heads := func() int {
+		return s.github.Stats().ByUser["hnp-sync[bot]"].Routes["GET /repos/{owner}/{repo}/git/ref/{ref}"]
+	}
+	start := heads()
+	s.eventually("two more polls", func() bool { return heads() >= start+2 })
+	s.github.ResetStats()
+	s.netbox.ResetStats()
+	s.eventually("five idle polls", func() bool { return heads() >= 5 && s.netbox.Stats().Total >= 5 })
+	github, netbox := s.github.Stats().ByUser["hnp-sync[bot]"], s.netbox.Stats().ByUser["hnp-sync"]
+	if len(github.Routes) != 1 || len(netbox.Routes) != 1 || netbox.Routes["GET /api/core/object-changes/"] == 0 || github.Total-netbox.Total > 1 || netbox.Total-github.Total > 1 {
+		t.Errorf("idle polls asked %v %v", github.Routes, netbox.Routes)
+	}
+}
+
+// A delete in NetBox becomes one commit, proved by the change log; a delete in Git deletes in NetBox; neither echoes.
+func TestDeletesGoBothWays(t *testing.T) {
+	t.Parallel()
+	files := seedFiles(1001)
+	second := directory + "/managed/vpcs/second.yaml"
+	files[second] = strings.ReplaceAll(strings.Replace(fmt.Sprintf(vpcYAML, 1060), "name: test-vpc", "name: second", 1), "10.0.1.", "10.0.6.")
+	s := newSite(t, files)
+	r := s.start()
+	s.eventually("NetBox has both", func() bool { return len(s.netbox.Objects("VPC")) == 2 })
+	r.quiet()
+	before := s.commits()
+	s.github.ResetStats()
+	s.netbox.ResetStats()
+	vpc, _ := s.netbox.ByName("VPC", "default", "test-vpc")
+	s.netboxDo(http.MethodDelete, fmt.Sprintf("/api/plugins/hedgehog/vpcs/%d/", vpc.ID), nil, nil)
+	s.eventually("the file is gone", func() bool { _, err := s.github.ReadFile(repoName, "main", vpcFile); return err != nil })
+	r.quiet()
+	github, netbox := s.github.Stats().ByUser["hnp-sync[bot]"], s.netbox.Stats().ByUser["hnp-sync"]
+	if n := s.commits() - before; n != 1 || github.Total+netbox.Total > 4 {
+		t.Errorf("%d commits, requests %v %v", n, github.Routes, netbox.Routes)
+	}
+	s.gitEdit("Remove the second", func(dir string) {
+		if err := os.Remove(filepath.Join(dir, filepath.FromSlash(second))); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.eventually("NetBox has none", func() bool { return len(s.netbox.Objects("VPC")) == 0 })
+	if f := r.quiet().Fabrics[0]; f.State != "equal" {
+		t.Errorf("status %+v", f)
+	}
+	if n := s.commits() - before; n != 2 {
+		t.Errorf("%d commits, want the App's one and the user's one", n)
+	}
+}
+
+// A push that changes the configuration is followed: a new fabric is paired, a removed one is left as it is.
+func TestConfigurationFollowsThePush(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	s.netboxDo(http.MethodPost, "/api/plugins/hedgehog/fabrics/?omit=display_url", map[string]any{"name": "fabric-2"}, nil)
+	file := "gitops/hedgehog/fabric-2/managed/vpcs/v2.yaml"
+	s.gitPush("A second fabric", map[string]string{
+		".github/hnp-sync.yaml": repoConfig + "  - {name: fabric-2, directory: gitops/hedgehog/fabric-2, layout: in_place}\n",
+		file:                    strings.ReplaceAll(strings.Replace(fmt.Sprintf(vpcYAML, 1070), "name: test-vpc", "name: v2", 1), "10.0.1.", "10.0.7."),
+	})
+	s.eventually("the second fabric is in NetBox", func() bool { v, ok := s.netbox.ByName("VPC", "default", "v2"); return ok && v.FabricName == "fabric-2" })
+	if st := r.quiet(); len(st.Fabrics) != 2 || st.Fabrics[1].State != "equal" {
+		t.Errorf("status %+v", st)
+	}
+	s.gitPush("Only the second", map[string]string{".github/hnp-sync.yaml": strings.Replace(repoConfig, "fabric-1", "fabric-2", 2)})
+	s.eventually("the first is no longer synchronised", func() bool { st := r.quiet(); return len(st.Fabrics) == 1 && st.Fabrics[0].Name == "fabric-2" })
+	s.setVLAN(1071)
+	if st := r.quiet(); len(st.Unconfigured) != 1 || st.Unconfigured[0].Name != "fabric-1" || !strings.Contains(st.Unconfigured[0].Lines, "name: \"fabric-1\"") {
+		t.Errorf("NetBox fabrics in no configuration: %+v", st.Unconfigured)
+	}
+	if !strings.Contains(s.gitText(), "vlan: 1001") || s.netboxVLAN() != 1071 {
+		t.Error("a fabric that is configured no more was changed")
 	}
 }

@@ -148,6 +148,20 @@ intervals: {poll: 1h, full_compare: 2h, debounce: 100ms}
 	}
 }
 
+// intervals changes the intervals of the next start.
+func (s *site) intervals(text string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "hnp-sync.yaml")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	head, _, _ := bytes.Cut(data, []byte("intervals:"))
+	if err := os.WriteFile(path, fmt.Appendf(head, "intervals: {%s}\n", text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // forward passes a webhook to the running App.
 func (s *site) forward(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusBadGateway

@@ -134,10 +134,13 @@ func (w *fileWriter) try(a *Action, want manifests.Object) error {
 }
 
 // onlyDocument tells whether the document is the only one of its file: the file goes with it.
-func (w *fileWriter) onlyDocument(a *Action) bool {
-	f := w.in.Git.Files[a.file]
+func (w *fileWriter) onlyDocument(a *Action) bool { return only(w.in.Git.Files[a.file], a.doc) }
+
+// only tells whether a file holds nothing beside one document. A parsed file may be shared by equal blobs: its Path is not
+// asked.
+func only(f *manifests.File, doc int) bool {
 	for i, d := range f.Documents() {
-		if i != a.doc && d.Class != manifests.ClassEmpty {
+		if i != doc && d.Class != manifests.ClassEmpty {
 			return false
 		}
 	}
@@ -225,7 +228,7 @@ func (pl *Plan) commitFiles(in *Input) ([]FileChange, error) {
 				return nil, fmt.Errorf("edit %s: %w", p, err)
 			}
 		}
-		if to := renamedFile(p, actions, in.Fabric); to != "" && !taken[strings.ToLower(to)] {
+		if to := renamedFile(p, f, actions, in.Fabric); to != "" && !taken[strings.ToLower(to)] {
 			taken[strings.ToLower(to)] = true
 			out = append(out, FileChange{Path: p, Delete: true, Mode: mode}, FileChange{Path: to, Data: data, Mode: mode})
 			for _, a := range actions {
@@ -255,8 +258,8 @@ func removesAll(f *manifests.File, changes []manifests.Change) bool {
 }
 
 // renamedFile is the new path of a file that carries the name of the only resource in it (ENGINE 9), else empty.
-func renamedFile(p string, actions []*Action, f *Fabric) string {
-	if len(actions) != 1 || actions[0].Op != OpRename {
+func renamedFile(p string, file *manifests.File, actions []*Action, f *Fabric) string {
+	if len(actions) != 1 || actions[0].Op != OpRename || !only(file, actions[0].doc) {
 		return ""
 	}
 	a := actions[0]

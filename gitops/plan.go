@@ -731,7 +731,10 @@ func (p *planner) onlyInNetBox(pr pair, decided bool) {
 		p.existenceDecided(pr, UnknownOutcome, "creating it on the other side got no answer, and nothing tells whether it was deleted there since")
 		return
 	}
-	if path, ok := p.in.Git.Moved[k]; ok && placeOf(p.in.Fabric, path) == placeUnmanaged {
+	for _, path := range p.in.Git.Moved[k] {
+		if placeOf(p.in.Fabric, path) != placeUnmanaged {
+			continue
+		}
 		p.freeze(k, FileStructure, fmt.Sprintf("%s holds it, where nothing is synchronised; move it out of unmanaged/ or delete it", path), path, 0)
 		p.plan.states[k] = "disabled"
 		return
@@ -850,7 +853,7 @@ func (p *planner) goneInGit(pr pair) {
 		p.freeze(k, FileStructure, fmt.Sprintf("%s is %s; what it held is left alone on both sides", r.File, reason), r.File, 0)
 		return
 	}
-	if path, ok := in.Git.Moved[k]; ok && in.State.Opaque[path] != in.Git.Entries[path].OID {
+	if path := in.Git.movedTo(k, in.State.Opaque); path != "" {
 		p.freeze(k, FileStructure, fmt.Sprintf("moved to %s, where nothing is synchronised; nothing is deleted in NetBox", path), path, 0)
 		p.plan.missing = true
 		if placeOf(in.Fabric, path) == placeUnmanaged {

@@ -175,6 +175,15 @@ func TestRule10DeletesInGit(t *testing.T) {
 			s.wantGone(SideNetBox, "vpc/a")
 			s.wantNotFrozen()
 		},
+		"ENGINE 10: moved to unmanaged/ beside a copy that stood there all along": func(s *story) {
+			start(s)
+			s.gitPush("unmanaged/z.yaml", s.files()[aFile])
+			s.settled()
+			s.gitMove(aFile, "unmanaged/a.yaml")
+			s.settled()
+			s.wantThere(SideNetBox, "vpc/a")
+			s.wantFrozen("vpc/a", FileStructure)
+		},
 		"ENGINE 10: moved to unmanaged/ stays moved, whatever is pushed after": func(s *story) {
 			start(s)
 			s.gitMove(aFile, "unmanaged/a.yaml")

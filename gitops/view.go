@@ -103,8 +103,8 @@ type GitView struct {
 	Opaque map[string]string
 	// FrozenFiles are live files that may still carry what base places in them, with the reason.
 	FrozenFiles map[string]string
-	// Moved are identities seen in unmanaged/ or raw/, with the path.
-	Moved map[Key]string
+	// Moved are identities seen in unmanaged/ or raw/, with the paths, sorted.
+	Moved map[Key][]string
 	// words are the texts in which a name may hide: documents that do not parse, and pending raw files.
 	words []wordSource
 	// Files are the parsed live files, Entries all entries by path.
@@ -128,7 +128,7 @@ func ViewGit(snap *GitSnapshot, f *Fabric, parse Parser) *GitView {
 	v := &GitView{
 		Head: snap.Head, DirTree: snap.DirTree,
 		Resources: map[Key]*GitResource{}, Duplicates: map[Key][]*GitResource{},
-		Opaque: map[string]string{}, FrozenFiles: map[string]string{}, Moved: map[Key]string{},
+		Opaque: map[string]string{}, FrozenFiles: map[string]string{}, Moved: map[Key][]string{},
 		Files: map[string]*manifests.File{}, Entries: map[string]*TreeEntry{},
 	}
 	for i := range snap.Entries {
@@ -259,7 +259,7 @@ func (v *GitView) addMoved(e *TreeEntry, parse Parser) {
 	file, _ := parse(e.Path, e)
 	for _, doc := range file.Documents() {
 		if doc.Identity.Name != "" {
-			v.Moved[doc.Identity] = e.Path
+			v.Moved[doc.Identity] = append(v.Moved[doc.Identity], e.Path)
 		}
 	}
 }
@@ -285,12 +285,25 @@ func (v *GitView) hiding(known map[string]string) string {
 	return ""
 }
 
+// movedTo is where the resource stands outside the synchronised places, in an entry that was not there, or not like this,
+// when base was agreed; empty when nowhere (ENGINE 10).
+func (v *GitView) movedTo(key Key, known map[string]string) string {
+	for _, p := range v.Moved[key] {
+		if known[p] != v.Entries[p].OID {
+			return p
+		}
+	}
+	return ""
+}
+
 // carriers are the entries that a missing resource may be in: those of unknown content, and those outside the
 // synchronised places that hold resources; path to object id.
 func (v *GitView) carriers() map[string]string {
 	out := maps.Clone(v.Opaque)
-	for _, p := range v.Moved {
-		out[p] = v.Entries[p].OID
+	for _, paths := range v.Moved {
+		for _, p := range paths {
+			out[p] = v.Entries[p].OID
+		}
 	}
 	return out
 }

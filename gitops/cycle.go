@@ -92,6 +92,7 @@ type run struct {
 	denied *PermissionError
 	// unverified are answered updates whose change rows have not been looked at yet (ENGINE 4).
 	unverified []*Intent
+	feed       *FeedPage    // rows from the cursor on, when they were read
 	files      []FileChange // of the commit that was made
 }
 
@@ -384,6 +385,9 @@ func (r *run) observeNetBox(ctx context.Context) error {
 	if r.lists, err = r.Inventory.List(ctx, r.kinds); err != nil {
 		return fmt.Errorf("list NetBox objects of %s: %w", r.Fabric.Name, err)
 	}
+	if err := r.followFeed(ctx); err != nil {
+		return err
+	}
 	if err := r.settleNetBox(ctx); err != nil {
 		return err
 	}
@@ -664,8 +668,19 @@ func (r *run) readFeed(ctx context.Context) error {
 			return r.suspectRestore(ctx, fmt.Sprintf("NetBox's change log no longer holds row %d that was seen before", cursor.ID))
 		}
 	}
+	r.feed = page
+	return nil
+}
+
+// followFeed looks for a second App in the rows after the cursor, once the listing tells whose they are, and moves the
+// cursor behind them.
+func (r *run) followFeed(ctx context.Context) error {
+	if r.feed == nil {
+		return nil
+	}
+	cursor := r.state.Cursor
 	var ids []string
-	for _, row := range page.Rows {
+	for _, row := range r.feed.Rows {
 		if row.ID > cursor.ID && IsOperationID(row.Message) && r.mine(row) {
 			ids = append(ids, row.Message)
 		}
@@ -673,14 +688,21 @@ func (r *run) readFeed(ctx context.Context) error {
 	if err := r.pauseForStrangers(ctx, ids, "NetBox changes"); err != nil {
 		return err
 	}
-	if next := nextCursor(page); next.ID != 0 && next != cursor {
+	if next := nextCursor(r.feed); next.ID != 0 && next != cursor {
 		return r.save(ctx, &Update{Cursor: &next})
 	}
 	return nil
 }
 
-// mine tells whether a change row is about an object of this fabric that base knows.
+// mine tells whether a change row is about an object of this fabric: one that base knows, or that is listed.
 func (r *run) mine(row ChangeRow) bool {
+	if l := r.lists[row.Kind]; l != nil {
+		for i := range l.Objects {
+			if l.Objects[i].PK == row.PK {
+				return true
+			}
+		}
+	}
 	for _, res := range r.state.Resources {
 		if res.Key.Kind == row.Kind && res.PK == row.PK {
 			return true

@@ -529,8 +529,15 @@ func (p *planner) saveAgreed(pr pair, m *merger) {
 		}
 		sort.Strings(r.Unsettled)
 	}
-	if r.PK != pr.netbox.PK {
-		r.PK, changed = pr.netbox.PK, true
+	switch pk := pr.netbox.PK; {
+	case r.PK == pk:
+		changed = changed || r.NewPK != 0
+		r.NewPK = 0
+	case old == nil || r.PK == 0 || r.NewPK == pk:
+		r.PK, r.NewPK, changed = pk, 0, true
+	default:
+		r.NewPK, changed = pk, true
+		p.plan.more[pr.key.Kind] = true
 	}
 	if r.LastUpdated != pr.netbox.LastUpdated {
 		r.LastUpdated, changed = pr.netbox.LastUpdated, true
@@ -692,6 +699,10 @@ func (p *planner) onlyInGit(pr pair, decided bool) {
 	}
 	if p.lostCreate(k) && !decided {
 		p.existenceDecided(pr, UnknownOutcome, "creating it on the other side got no answer, and nothing tells whether it was deleted there since")
+		return
+	}
+	if !decided && p.broughtBack(k, pr.git) {
+		p.existenceDecided(pr, HistoryRewritten, "the branch's history was rewritten, and Git holds again what had been deleted")
 		return
 	}
 	if p.in.Problems != nil {

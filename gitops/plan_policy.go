@@ -150,6 +150,17 @@ func (p *planner) droppedPaths(k Key, kind manifests.Kind) func(Path, any) bool 
 	}
 }
 
+// broughtBack tells whether a resource that base no longer has is in Git only because a rewritten history dropped its
+// delete (ENGINE 13). One that was known and never agreed on, such as a refused one, was not deleted.
+func (p *planner) broughtBack(k Key, g *GitResource) bool {
+	recorded := p.in.State.Dropped[pathID(k, "")] != nil
+	if !recorded && (!p.in.State.Contact || p.in.State.Resources[k] != nil) {
+		return false
+	}
+	dropped := p.droppedPaths(k, p.kind(k))
+	return dropped != nil && dropped(nil, any(map[string]any(g.Body)))
+}
+
 // mootRecords finds records of a rewritten history whose Git value has moved since: from then on it is an edit.
 func (p *planner) mootRecords() {
 	in := p.in

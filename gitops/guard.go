@@ -55,7 +55,9 @@ func (p *planner) guard() {
 	for _, from := range []Side{SideGit, SideNetBox} {
 		done := 0
 		for _, d := range in.State.Deletes {
-			if d.From == from && in.Now.Sub(d.At) < guardWindow {
+			// What was brought back since, by a person or a rollback, is no longer deleted.
+			r := in.State.Resources[d.Key]
+			if back := r != nil && r.Exists; d.From == from && !back && in.Now.Sub(d.At) < guardWindow {
 				done++
 			}
 		}

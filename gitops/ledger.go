@@ -91,6 +91,9 @@ type Resource struct {
 	// PK is the NetBox object's primary key when base was agreed, LastUpdated what our last answer or listing held.
 	PK          int64
 	LastUpdated string
+	// NewPK is another object of the same identity that was seen once in place of PK. It becomes PK when a later cycle
+	// finds both sides still there: until then a delete in Git may have been meant for the old one (ENGINE 9).
+	NewPK int64
 	// File is the path the resource has in Git, relative to the fabric directory; DocIndex its document.
 	File     string
 	DocIndex int

@@ -390,7 +390,7 @@ func (w *world) apply(b Batch, res *BatchResult) {
 			fail(i, OutcomeStale)
 			return
 		}
-		if slices.Contains(it.Columns, "name") && w.byKey(it.Key) != nil {
+		if (slices.Contains(it.Columns, "name") || slices.Contains(it.Columns, "namespace")) && w.byKey(it.Key) != nil {
 			fail(i, OutcomeExists)
 			return
 		}
@@ -1195,6 +1195,12 @@ func (w *world) lost() string {
 	for _, e := range w.edits {
 		id := pathID(e.key, e.path)
 		ok := e.private
+		inGit, inNetBox := false, false // under whatever name, when the two were renamed differently
+		for _, k := range w.family(e.key) {
+			inGit = inGit || value(git, pathID(k, e.path)) == e.value
+			inNetBox = inNetBox || value(netbox, pathID(k, e.path)) == e.value
+		}
+		ok = ok || e.value != "-" && inGit && inNetBox
 		for _, k := range w.family(e.key) {
 			// Under another name it is the same edit.
 			as := *e
@@ -1410,8 +1416,10 @@ func (w *world) unequal() string {
 		}
 		ok := false
 		for _, c := range w.ledger.Conflicts {
-			at := pathID(c.Key, c.Path)
-			ok = ok || id == at || strings.HasPrefix(id, at) && (c.Path == "" || id[len(at)] == '.' || id[len(at)] == '[')
+			for _, k := range w.family(c.Key) {
+				at := pathID(k, c.Path)
+				ok = ok || id == at || strings.HasPrefix(id, at) && (c.Path == "" || id[len(at)] == '.' || id[len(at)] == '[')
+			}
 		}
 		for k, r := range w.ledger.Resources {
 			ok = ok || (r.FrozenCode != "" || w.waits(k)) && strings.HasPrefix(id, pathID(k, ""))

@@ -539,7 +539,7 @@ func (p *planner) saveAgreed(pr pair, m *merger) {
 		r.NewPK, changed = pk, true
 		p.plan.more[pr.key.Kind] = true
 	}
-	if r.LastUpdated != pr.netbox.LastUpdated {
+	if r.PK == pr.netbox.PK && r.LastUpdated != pr.netbox.LastUpdated {
 		r.LastUpdated, changed = pr.netbox.LastUpdated, true
 	}
 	if r.File != pr.git.File || r.DocIndex != pr.git.Doc {

@@ -42,9 +42,16 @@ func (s *State) landed(i *Intent, netbox *NetBoxObject, now time.Time) *Update {
 	r = r.advance(kind, paths, git, other)
 	r.Exists = true
 	if netbox != nil {
-		r.PK, r.LastUpdated = netbox.PK, netbox.LastUpdated
+		if r.PK == 0 || i.Op == OpCreate {
+			r.PK = netbox.PK
+		}
+		if r.PK == netbox.PK {
+			r.LastUpdated = netbox.LastUpdated
+		}
 	} else if i.PK != 0 {
-		r.PK = i.PK
+		if r.PK == 0 || i.Op == OpCreate {
+			r.PK = i.PK
+		}
 		if i.Op == OpCreate {
 			r.LastUpdated = i.LastUpdated
 		}

@@ -130,12 +130,15 @@ func (a *App) newJobs() (*jobs.Manager, error) {
 		return nil, fmt.Errorf("read embedded schemas: %w", err)
 	}
 	return jobs.New(jobs.Deps{
-		Store:        a.store,
-		Host:         gitHub{current: func() *repo.App { return a.services.Load().github }},
-		Connection:   func(name string) (jobs.Connection, bool) { return a.services.Load().connection(name) },
-		ParseConfig:  gitops.ParseConfig,
-		Run:          run,
-		Problems:     problemsBy(schemas),
+		Store:       a.store,
+		Host:        gitHub{current: func() *repo.App { return a.services.Load().github }},
+		Connection:  func(name string) (jobs.Connection, bool) { return a.services.Load().connection(name) },
+		ParseConfig: gitops.ParseConfig,
+		Run:         run,
+		Problems:    problemsBy(schemas),
+		Validate: func(f *manifests.File, doc int) []manifests.Diagnostic {
+			return manifests.ValidateDocument(f, doc, schemas)
+		},
 		NewOperation: NewOperation,
 		Settings:     a.settings,
 		Clock:        a.opts.Clock,

@@ -26,6 +26,8 @@ type Cycle struct {
 	// Problems checks a whole document against its kind's schema and answers what is wrong, nothing when valid
 	// (ENGINE 8). Nil checks nothing.
 	Problems func(doc manifests.Object) []string
+	// Validate gives the findings of one document with their places, for people. Nil finds nothing.
+	Validate func(f *manifests.File, doc int) []manifests.Diagnostic
 	// NewOperation makes a new operation id: sync_20250730_123456_k7q2mx (UTC start and 6 random base32 characters).
 	NewOperation func(now time.Time) string
 	// Log receives one line per notable event: msg and key-value pairs; nil logs nothing.
@@ -291,7 +293,7 @@ func (r *run) pauseForStrangers(ctx context.Context, ids []string, where string)
 // structure sets up the directory and files what waits in raw/, in a commit of its own; the next cycle merges.
 func (r *run) structure(ctx context.Context) error {
 	plan := PlanStructure(&StructureInput{Snapshot: r.snap, View: r.git, Fabric: &r.Fabric, State: r.state, Parse: r.parser(),
-		Problems: r.Problems, Init: r.req.Init, Ingest: r.req.Ingest})
+		Validate: r.Validate, Init: r.req.Init, Ingest: r.req.Ingest})
 	r.git.Diagnostics = append(r.git.Diagnostics, plan.Diagnostics...)
 	if len(plan.Files) == 0 || r.Fabric.Mode == ModeObserve || r.paused() {
 		return nil
@@ -1380,7 +1382,7 @@ func (r *run) closeScope(u *Update) {
 		}
 	}
 	print := r.Fabric.directionPrint()
-	if r.state.Direction == "" || !r.readOnly() && !waitsForDirection(r.plan) {
+	if r.state.Direction == "" || r.complete() && !r.readOnly() && !waitsForDirection(r.plan) {
 		u.Direction = &print
 	}
 	if r.git.HasMarker && !r.state.MarkerSeen {

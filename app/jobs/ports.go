@@ -78,8 +78,10 @@ type Deps struct {
 	// ParseConfig reads an in-repository configuration.
 	ParseConfig func(path string, data []byte) ([]gitops.Fabric, []manifests.Diagnostic)
 	// Run is (*gitops.Cycle).Run, exchanged in tests of the queue.
-	Run          func(ctx context.Context, c *gitops.Cycle, req gitops.Request) (*gitops.Result, error)
-	Problems     func(doc manifests.Object) []string // may be nil
+	Run      func(ctx context.Context, c *gitops.Cycle, req gitops.Request) (*gitops.Result, error)
+	Problems func(doc manifests.Object) []string // may be nil
+	// Validate gives the findings of one document with their places; may be nil.
+	Validate     func(f *manifests.File, doc int) []manifests.Diagnostic
 	NewOperation func(now time.Time) string
 	Settings     func() Settings
 	Clock        Clock

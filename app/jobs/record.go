@@ -116,6 +116,7 @@ func (m *Manager) cycleOf(f store.Fabric, rec *recording) (*gitops.Cycle, error)
 		Clock:        m.Clock,
 		Fabric:       f.Policy,
 		Problems:     m.Problems,
+		Validate:     m.Validate,
 		NewOperation: m.NewOperation,
 		Log:          cycleLog(m.fabricLog(f)),
 		People:       m.Settings().People,

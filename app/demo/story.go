@@ -308,7 +308,7 @@ func (w *world) checkConflict(ctx context.Context, s *Step, _ *api.Status) (stri
 	if err == nil && c.TotalConflicts == 1 && len(c.Conflicts[0].Fields) == 1 {
 		f := c.Conflicts[0].Fields[0]
 		detail = fmt.Sprintf("C%d %s %s: base %v, Git %v, NetBox %v (%s:%d); it ends when one side takes the other's value",
-			c.Conflicts[0].Number, c.Conflicts[0].ResourceName, f.Path, f.Base, f.Git, f.NetBox, f.File, f.Line)
+			c.Conflicts[0].Number, c.Conflicts[0].ResourceName, f.Path, f.Base.Value, f.Git.Value, f.NetBox.Value, f.File, f.Line)
 	}
 	return e.done(detail)
 }

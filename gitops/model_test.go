@@ -1419,10 +1419,13 @@ func (w *world) unequal() string {
 			for _, k := range w.family(c.Key) {
 				at := pathID(k, c.Path)
 				ok = ok || id == at || strings.HasPrefix(id, at) && (c.Path == "" || id[len(at)] == '.' || id[len(at)] == '[')
+				ok = ok || c.Path == "metadata.name" && strings.HasPrefix(id, pathID(k, ""))
 			}
 		}
 		for k, r := range w.ledger.Resources {
-			ok = ok || (r.FrozenCode != "" || w.waits(k)) && strings.HasPrefix(id, pathID(k, ""))
+			for _, other := range w.family(k) {
+				ok = ok || (r.FrozenCode != "" || w.waits(k)) && strings.HasPrefix(id, pathID(other, ""))
+			}
 		}
 		if !ok {
 			return fmt.Sprintf("%s differs (Git %q, NetBox %q) and no conflict says so", id, git[id], netbox[id])

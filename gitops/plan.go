@@ -844,6 +844,9 @@ func (p *planner) proven(r *Resource) (bool, string) {
 	if in.Proof[r.Key.Kind][r.PK] {
 		return true, ""
 	}
+	if o := in.NetBox.ByPK[r.Key.Kind][r.PK]; o != nil {
+		return false, fmt.Sprintf("it was renamed in NetBox to %s, which is another resource in Git; rename one of them, or approve to accept that %s is gone", o.Key, r.Key)
+	}
 	if other, ok := in.NetBox.Foreign[r.Key.Kind][r.PK]; ok {
 		if in.HeldElsewhere[r.Key.Kind][r.PK] {
 			return true, ""

@@ -39,6 +39,7 @@ func TestRule10DeletesInGit(t *testing.T) {
 	// moved is what holds while vpc/a stands where nothing is synchronised.
 	moved := func(to, state string) func(s *story) {
 		return func(s *story) {
+			s.fabric.Ingest.FilePatterns = []string{"*.later"} // what stands in raw/ waits
 			start(s)
 			s.gitMove(aFile, to)
 			s.settled()
@@ -251,6 +252,7 @@ func TestRule10CreatesInGit(t *testing.T) {
 	t.Parallel()
 	hidden := func(file, text string) func(s *story) {
 		return func(s *story) {
+			s.fabric.Ingest.FilePatterns = []string{"*.later"} // what stands in raw/ waits
 			s.gitPush(file, text)
 			s.settled()
 			s.nbAdd(doc("vpc/new", "{mode: 1}"), doc("vpc/other", "{mode: 1}"))

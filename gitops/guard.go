@@ -141,6 +141,12 @@ func (p *planner) guardDirection(reason map[int]string) {
 			drifted[c.Key] = true
 		}
 	}
+	if in := p.in.State.Waiting; in != nil {
+		// Its conflict closed when the direction opened; it waits until it is approved, not for one plan.
+		for _, w := range in.Actions {
+			drifted[w.Key] = drifted[w.Key] || w.Reason == reasonDirection
+		}
+	}
 	for i := range p.plan.Actions {
 		a := &p.plan.Actions[i]
 		if drifted[a.Key] && reason[i] == "" && !p.isApproved(a.fingerprint) {

@@ -151,6 +151,15 @@ func TestRule10DeletesInGit(t *testing.T) {
 		"ENGINE 10: moved to unmanaged/":   moved("unmanaged/manual-overrides/a.yaml", "disabled"),
 		"ENGINE 10: moved to raw/":         moved("raw/a.yaml", "frozen"),
 		"ENGINE 10: moved to raw/pending/": moved("raw/pending/a.yaml", "frozen"),
+		"ENGINE 10: moved to raw/ and ingested again": func(s *story) {
+			start(s)
+			s.nbSet("vpc/a", "spec.mode", "2")
+			s.gitMove(aFile, "raw/a.yaml")
+			s.settled()
+			s.wantThere(SideNetBox, "vpc/a")
+			s.wantBoth("vpc/a", "spec.mode", "2")
+			s.wantInSync()
+		},
 		"ENGINE 10: moved to raw/processed is a delete": func(s *story) {
 			start(s)
 			s.gitMove(aFile, "raw/processed/a.yaml")

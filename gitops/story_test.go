@@ -886,3 +886,10 @@ func (s *story) wantBytes(name, text string) {
 		s.fail("%s has other bytes:\n%s\nwant\n%s", name, got, text)
 	}
 }
+
+func (s *story) decideIfOpen(key, at string, side Side) {
+	s.t.Helper()
+	if s.conflictAt(key, at) != nil {
+		s.decide(key, at, side)
+	}
+}

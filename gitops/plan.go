@@ -360,6 +360,12 @@ func (p *planner) merged(pr pair) {
 	p.strategy(m)
 
 	name := p.names(pr, m)
+	if to := pr.netbox.Key; name == SideGit && !(safeName(to.Name) && safeName(to.Namespace)) {
+		p.clashes(pr, m)
+		p.saveAgreed(pr, m)
+		p.freeze(k, FileStructure, "renamed in NetBox to "+unsafeName, pr.git.File, pr.git.Doc)
+		return
+	}
 	if len(m.flows) > 0 {
 		if code, message := p.validity(pr, m); code != "" {
 			p.clashes(pr, m)
@@ -755,7 +761,7 @@ func (p *planner) onlyInNetBox(pr pair, decided bool) {
 		return
 	}
 	if !safeName(k.Name) || !safeName(k.Namespace) {
-		p.freeze(k, FileStructure, "the name cannot be a file name: use lower case letters, digits, - and .", "", 0)
+		p.freeze(k, FileStructure, unsafeName, "", 0)
 		return
 	}
 	kind := p.kind(k)
@@ -783,6 +789,9 @@ func newDocument(kind manifests.Kind, k Key, body manifests.Object) manifests.Ob
 	doc := manifests.Object{"apiVersion": kind.APIVersion(), "kind": kind.Kind, "metadata": meta}
 	return forGit(map[string]any(withBody(doc, body))).(map[string]any)
 }
+
+// unsafeName says what safeName refuses.
+const unsafeName = "a name that cannot be a file name: use lower case letters, digits, - and ."
 
 func safeName(s string) bool {
 	if s == "" || len(s) > 253 {

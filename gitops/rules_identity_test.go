@@ -264,3 +264,44 @@ func TestRule9IdentityByID(t *testing.T) {
 		},
 	})
 }
+
+func TestRule9HostileNames(t *testing.T) {
+	t.Parallel()
+	tales(t, map[string]func(s *story){
+		"ENGINE 9: renamed in NetBox to what can be no file name is not carried over": func(s *story) {
+			for _, name := range []string{"x\nHNP-Operation: sync_20260101_000000_zzzzzz", "../../z", "Upper"} {
+				s = newStory(s.t)
+				s.both(doc("vpc/a", "{mode: 1}"))
+				o := *s.nbRow("vpc/a")
+				o.Key.Name, o.LastUpdated = name, s.etag()
+				s.rows[o.PK] = &o
+				n := s.writes
+				s.settled()
+				s.wantBytes(aFile, doc("vpc/a", "{mode: 1}"))
+				if s.writes != n {
+					s.fail("it wrote")
+				}
+				s.cycle()
+				s.wantFrozen("vpc/a", FileStructure)
+			}
+		},
+		"ENGINE 9: a key of any length settles": func(s *story) {
+			long := strings.Repeat("x", 1000)
+			deep := func(v string) string { return strings.Repeat(`{"`+long+`": `, 6) + v + strings.Repeat("}", 6) }
+			s.both(doc("vpc/a", "{mode: 1, subnets: "+deep("1")+"}"))
+			s.gitEdit(aFile, deep("1"), deep("2"))
+			s.settled()
+			s.wantInSync()
+			s.nbSet("vpc/a", "spec.subnets", deep("3"))
+			s.settled()
+			s.wantInSync()
+			s.nbSet("vpc/a", "spec.subnets", deep("4"))
+			s.gitEdit(aFile, deep("3"), deep("5"))
+			s.settled()
+			s.wantConflicts(1)
+			s.nbSet("vpc/a", "spec.subnets", deep("5"))
+			s.settled()
+			s.wantInSync()
+		},
+	})
+}

@@ -161,7 +161,7 @@ func (r *run) observeGit(ctx context.Context) error {
 		return fmt.Errorf("observe Git for %s: %w", r.Fabric.Name, err)
 	}
 	r.snap = snap
-	r.input = &Input{Now: r.now(), State: r.state, Fabric: &r.Fabric, Problems: r.Problems}
+	r.input = &Input{Now: r.now(), State: r.state, Fabric: &r.Fabric, Problems: r.Problems, Validate: r.Validate}
 	if err := r.followHistory(ctx); err != nil {
 		return err
 	}
@@ -1527,11 +1527,11 @@ func (r *run) status() Status {
 	}
 	for _, res := range r.state.Resources {
 		if res.FrozenCode != "" && !r.plan.compared[res.Key.Kind] {
-			s.Frozen = append(s.Frozen, FrozenStatus{res.Key.String(), res.FrozenCode, res.FrozenMessage})
+			s.Frozen = append(s.Frozen, FrozenStatus{Resource: res.Key.String(), Code: res.FrozenCode, Message: res.FrozenMessage})
 		}
 	}
 	for _, f := range r.plan.Frozen {
-		s.Frozen = append(s.Frozen, FrozenStatus{f.Key.String(), string(f.Code), f.Message})
+		s.Frozen = append(s.Frozen, FrozenStatus{Resource: f.Key.String(), Code: string(f.Code), Message: f.Message, File: f.File, Line: f.Line})
 	}
 	slices.SortFunc(s.Frozen, func(a, b FrozenStatus) int { return strings.Compare(a.Resource, b.Resource) })
 	switch {

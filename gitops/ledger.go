@@ -410,4 +410,7 @@ type FrozenStatus struct {
 	Resource string `json:"resource"`
 	Code     string `json:"code"`
 	Message  string `json:"message"`
+	// File and Line say where to look, relative to the fabric directory; empty when the cause is not in a file.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
 }

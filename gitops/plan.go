@@ -27,6 +27,8 @@ type Input struct {
 	AtMergeBase map[Key]manifests.Object
 	// Problems checks a document against its schema (ENGINE 8); nil checks nothing.
 	Problems func(doc manifests.Object) []string
+	// Validate gives a document's findings with their places, for people; nil finds nothing.
+	Validate func(f *manifests.File, doc int) []manifests.Diagnostic
 }
 
 // Plan is what one cycle decided, with the reason of every action and every inaction.
@@ -448,6 +450,7 @@ func (p *planner) validity(pr pair, m *merger) (ConflictCode, string) {
 	git := manifests.Object(pr.git.Object)
 	gitProblems := p.in.Problems(git)
 	if len(gitProblems) > 0 {
+		p.findings(pr.git)
 		return SchemaConflict, "Git's document is not valid: " + strings.Join(firstN(gitProblems, 3), "; ")
 	}
 	netboxProblems := p.in.Problems(withBody(git, p.in.NetBox.Bodies[pr.netbox]))
@@ -713,6 +716,7 @@ func (p *planner) onlyInGit(pr pair, decided bool) {
 	}
 	if p.in.Problems != nil {
 		if problems := p.in.Problems(pr.git.Object); len(problems) > 0 {
+			p.findings(pr.git)
 			p.freeze(k, SchemaConflict, "Git's document is not valid: "+strings.Join(firstN(problems, 3), "; "), pr.git.File, pr.git.Doc)
 			return
 		}
@@ -876,6 +880,10 @@ func (p *planner) goneInGit(pr pair) {
 		p.freeze(k, FileStructure, fmt.Sprintf("%s is %s; what it held is left alone on both sides", r.File, reason), r.File, 0)
 		return
 	}
+	if why := in.Git.disguise(r.File, k); why != "" {
+		p.freeze(k, FileStructure, fmt.Sprintf("%s may still hold it, but %s; nothing is deleted in NetBox", r.File, why), r.File, 0)
+		return
+	}
 	if path := in.Git.movedTo(k, in.State.Opaque); path != "" {
 		p.freeze(k, FileStructure, fmt.Sprintf("moved to %s, where nothing is synchronised; nothing is deleted in NetBox", path), path, 0)
 		p.plan.missing = true
@@ -956,14 +964,48 @@ func (p *planner) goneOnBoth(pr pair) {
 	p.plan.drop = append(p.plan.drop, k)
 }
 
+// findings adds what is wrong with a Git document, with its places, to the plan's diagnostics.
+func (p *planner) findings(g *GitResource) {
+	f := p.in.Git.Files[g.File]
+	if p.in.Validate == nil || f == nil {
+		return
+	}
+	for _, d := range p.in.Validate(f, g.Doc) {
+		if d.Severity == manifests.SeverityError {
+			p.plan.Diagnostics = append(p.plan.Diagnostics, d)
+		}
+	}
+}
+
 func (p *planner) freeze(k Key, code ConflictCode, message, file string, doc int) {
 	f := Frozen{Key: k, Code: code, Message: message, File: file}
 	if v := p.in.Git.Files[file]; v != nil {
-		r, _ := v.Locate(doc)
+		doc, at := p.cause(v, code, doc)
+		r, _ := v.Locate(doc, at...)
 		f.Line = r.StartLine
 	}
 	p.plan.Frozen = append(p.plan.Frozen, f)
 	p.plan.states[k] = "frozen"
+}
+
+// cause is the document and the place in it that a person has to look at: the first document that cannot be used, or
+// the first value that does not fit the schema.
+func (p *planner) cause(file *manifests.File, code ConflictCode, doc int) (int, []string) {
+	docs := file.Documents()
+	switch {
+	case code == FileStructure:
+		for i, d := range docs {
+			if d.Class == manifests.ClassBroken || d.Class == manifests.ClassUnsupportedVersion || disguised(d) != "" {
+				return i, nil
+			}
+		}
+	case code == SchemaConflict && p.in.Problems != nil && doc < len(docs) && docs[doc].Object != nil:
+		if problems := p.in.Problems(docs[doc].Object); len(problems) > 0 {
+			at, _, _ := strings.Cut(problems[0], ": ")
+			return doc, strings.Split(at, ".")
+		}
+	}
+	return doc, nil
 }
 
 func (p *planner) fingerprint(a *Action, pr pair) string {

@@ -250,8 +250,31 @@ func (v *GitView) addLive(e *TreeEntry, parse Parser) {
 			d.Fix = "write the served version"
 			v.Diagnostics = append(v.Diagnostics, d)
 			v.words = append(v.words, wordSource{e.Path, e.Data[doc.Start:doc.End]})
+		case manifests.ClassOther, manifests.ClassUnsupportedKind:
+			v.addOther(e, i, doc)
 		}
 	}
+}
+
+// addOther looks at a document that is no resource of this program. A list carries its items' names, which only
+// ingestion takes out of it.
+func (v *GitView) addOther(e *TreeEntry, i int, doc manifests.Document) {
+	if kind, _ := doc.Object["kind"].(string); doc.APIVersion == "v1" && strings.HasSuffix(kind, "List") {
+		v.words = append(v.words, wordSource{e.Path, e.Data[doc.Start:doc.End]})
+		return
+	}
+	why := disguised(doc)
+	if why == "" {
+		return
+	}
+	d := v.locate(e.Path, i)
+	d.Severity, d.Code = manifests.SeverityWarning, "not-a-resource"
+	if doc.Class == manifests.ClassUnsupportedKind {
+		d.Code = "unsupported-kind"
+	}
+	d.Message = fmt.Sprintf("the document %s; it is not synchronised", why)
+	d.Fix = "correct it, or list the file under ignore in the configuration"
+	v.Diagnostics = append(v.Diagnostics, d)
 }
 
 // addMoved remembers identities that stand where they are not synchronised.
@@ -281,6 +304,40 @@ func (v *GitView) hiding(known map[string]string) string {
 		if known[p] != v.Opaque[p] {
 			return p
 		}
+	}
+	return ""
+}
+
+// disguise says why a file that no longer holds a resource may still be meant to: one of its documents has the
+// resource's name, but reads as something else, because a line was lost or mistyped. Empty when nothing suggests it.
+func (v *GitView) disguise(file string, key Key) string {
+	f := v.Files[file]
+	if f == nil {
+		return ""
+	}
+	for i, doc := range f.Documents() {
+		why := disguised(doc)
+		if why == "" {
+			continue
+		}
+		meta, _ := doc.Object["metadata"].(map[string]any)
+		if name, _ := meta["name"].(string); doc.Object == nil || name == key.Name {
+			return fmt.Sprintf("document %d %s", i+1, why)
+		}
+	}
+	return ""
+}
+
+// disguised says what a document that reads as no resource of this program lacks to be one; empty for all others.
+func disguised(doc manifests.Document) string {
+	_, known := manifests.KindByName(doc.Identity.Kind)
+	switch {
+	case doc.Class == manifests.ClassOther && doc.Object == nil:
+		return "is no mapping"
+	case doc.Class == manifests.ClassOther && (doc.APIVersion != "" || doc.Object["kind"] != nil || doc.Object["metadata"] != nil):
+		return "lacks apiVersion or kind"
+	case doc.Class == manifests.ClassUnsupportedKind && (known || strings.HasSuffix(doc.Identity.Group, ".githedgehog.com")):
+		return fmt.Sprintf("says kind %q of %q, which does not exist", doc.Identity.Kind, doc.APIVersion)
 	}
 	return ""
 }

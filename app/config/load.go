@@ -27,7 +27,7 @@ import (
 func Load(path string, env []string) (*Config, error) {
 	src, err := readLimited(path, maxFileBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, fmt.Errorf("read configuration: %w (give --config FILE; docs/configuration.md lists the keys)", err)
 	}
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -241,6 +242,14 @@ func outcomeOf(err error) string {
 	return "error"
 }
 
+// placeOf is the file and line that a frozen resource's cause stands in, from the repository's root; empty when it is in none.
+func placeOf(f store.Fabric, fr gitops.FrozenStatus) string {
+	if fr.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", path.Join(f.Directory, fr.File), fr.Line)
+}
+
 // report logs what a cycle did: one line, and one for each conflict that is new, with both values.
 func (m *Manager) report(f store.Fabric, pending store.PendingSync, r *gitops.Result, took time.Duration) {
 	log := m.fabricLog(f)
@@ -255,7 +264,7 @@ func (m *Manager) report(f store.Fabric, pending store.PendingSync, r *gitops.Re
 			zap.String("approve", r.Status.PlanHash))
 	}
 	for _, fr := range r.Status.Frozen {
-		log.Warn("frozen", zap.String("resource", fr.Resource), zap.String("code", fr.Code), zap.String("why", fr.Message))
+		log.Warn("frozen", zap.String("resource", fr.Resource), zap.String("code", fr.Code), zap.String("why", fr.Message), zap.String("at", placeOf(f, fr)))
 	}
 	if r.Plan == nil {
 		return

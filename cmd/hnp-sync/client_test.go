@@ -14,6 +14,7 @@ import (
 
 	"github.com/hnp-sync/hnp-sync/app/api"
 	"github.com/hnp-sync/hnp-sync/gitops"
+	"github.com/hnp-sync/hnp-sync/manifests"
 )
 
 // fakeServer answers as a running server does, and records what it was asked.
@@ -79,7 +80,8 @@ func twoFabrics() []api.Fabric {
 		{NetBox: "default", NetBoxID: 1, Repository: "acme/fabrics", Directory: "gitops/fabric-1", Name: "fabric-1", State: "equal", Head: "0123456789abcdef0123", VerifiedAt: &at},
 		{NetBox: "default", NetBoxID: 2, Repository: "acme/fabrics", Directory: "gitops/fabric-2", Name: "fabric-2", State: "guard", PlanHash: "hash-2", Head: "0123456789abcdef0123",
 			Waiting: []api.Waiting{{Action: "delete vpc/x in NetBox", Reason: "48 deletes are more than 5"}}, OpenConflicts: 3,
-			Frozen: []gitops.FrozenStatus{{Resource: "vpc/y", Code: "schema", Message: "bad\x1b[31m"}}},
+			Frozen:      []gitops.FrozenStatus{{Resource: "vpc/y", Code: "schema", Message: "bad\x1b[31m"}, {Resource: "vpc/z", Code: "schema", Message: "no field", File: "managed/z.yaml", Line: 7}},
+			Diagnostics: []manifests.Diagnostic{{File: "managed/z.yaml", StartLine: 7, StartColumn: 3, Severity: "error", Code: "unknown-field", Message: "no field", Fix: "remove it"}, {File: "l.yaml", Severity: "note", Code: "list", Message: "only a note"}}},
 	}
 }
 
@@ -97,7 +99,8 @@ func TestServerCommands(t *testing.T) {
 		last string   // the last request
 	}{
 		"status": {[]string{"status"}, 0, []string{"fabric-1: equal", "found equal 5 min ago", "fabric-2: guard", "waiting: delete vpc/x in NetBox: 48 deletes are more than 5",
-			"hnp-sync approve hash-2 --fabric 2 --netbox default", "frozen: vpc/y: bad[31m [schema]", "3 open conflicts", "queue: 1"}, "", "GET /api/status"},
+			"hnp-sync approve hash-2 --fabric 2 --netbox default", "frozen: vpc/y: bad[31m [schema]", "frozen: vpc/z: gitops/fabric-2/managed/z.yaml:7: no field [schema]",
+			"gitops/fabric-2/managed/z.yaml:7:3: error: no field [unknown-field] (fix: remove it)", "3 open conflicts", "queue: 1"}, "", "GET /api/status"},
 		"status as JSON":            {[]string{"status", "--output", "json"}, 0, []string{`"plan_hash": "hash-2"`}, "", "GET /api/status"},
 		"sync by name":              {[]string{"sync", "--fabric", "fabric-2"}, 0, []string{"operation sync_20250730_123456_k7q2mx: in_progress"}, "", "POST /api/plugins/hedgehog/fabrics/2/sync/?netbox=default"},
 		"sync by number":            {[]string{"sync", "--fabric", "1"}, 0, nil, "", "POST /api/plugins/hedgehog/fabrics/1/sync/"},

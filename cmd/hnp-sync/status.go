@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hnp-sync/hnp-sync/app/api"
+	"github.com/hnp-sync/hnp-sync/manifests"
 )
 
 func newStatusCommand() *cobra.Command {
@@ -74,15 +76,24 @@ func printStatus(w io.Writer, st api.Status) error {
 			p.line("  to let it pass: hnp-sync approve %s --fabric %d --netbox %s", f.PlanHash, f.NetBoxID, show(f.NetBox))
 		}
 		for _, r := range f.Frozen {
-			p.line("  frozen: %s: %s [%s]", show(r.Resource), show(r.Message), r.Code)
+			at := ""
+			if r.Line > 0 {
+				at = fmt.Sprintf("%s:%d: ", show(path.Join(f.Directory, r.File)), r.Line)
+			}
+			p.line("  frozen: %s: %s%s [%s]", show(r.Resource), at, show(r.Message), r.Code)
 		}
+		printFindings(p, f)
 		if f.OpenConflicts > 0 {
 			p.line("  %d open conflicts: hnp-sync conflicts --fabric %d --netbox %s", f.OpenConflicts, f.NetBoxID, show(f.NetBox))
 		}
 	}
 	for _, r := range st.Repositories {
 		for _, d := range r.Problems {
-			p.line("%s: %s:%d: %s [%s] (fix: %s)", show(r.Repository), show(d.File), d.StartLine, show(d.Message), d.Code, show(d.Fix))
+			at := show(d.File)
+			if d.StartLine > 0 {
+				at += fmt.Sprintf(":%d", d.StartLine)
+			}
+			p.line("%s: %s: %s [%s] (fix: %s)", show(r.Repository), at, show(d.Message), d.Code, show(d.Fix))
 		}
 	}
 	for _, u := range st.Unconfigured {
@@ -90,6 +101,32 @@ func printStatus(w io.Writer, st api.Status) error {
 	}
 	p.line("queue: %d", st.Queue)
 	return p.err
+}
+
+// maxFindings is how many findings of one fabric are printed; --output json has them all.
+const maxFindings = 20
+
+// printFindings prints what is wrong with a fabric's files, as validate does.
+func printFindings(p *printer, f api.Fabric) {
+	shown := 0
+	for _, d := range f.Diagnostics {
+		if d.Severity == manifests.SeverityNote {
+			continue
+		}
+		if shown == maxFindings {
+			p.line("  more findings: hnp-sync status --output json, or hnp-sync validate %s", show(f.Directory))
+			return
+		}
+		shown++
+		at, fix := show(path.Join(f.Directory, d.File)), ""
+		if d.StartLine > 0 {
+			at += fmt.Sprintf(":%d:%d", d.StartLine, d.StartColumn)
+		}
+		if d.Fix != "" {
+			fix = fmt.Sprintf(" (fix: %s)", show(d.Fix))
+		}
+		p.line("  %s: %s: %s [%s]%s", at, d.Severity, show(d.Message), d.Code, fix)
+	}
 }
 
 // since is how long ago, for people.

@@ -396,6 +396,15 @@ func TestRule4WritersWithoutATrace(t *testing.T) {
 			s.wantBoth("vpc/a", "spec.mode", "2")
 			s.wantInSync()
 		},
+		"ENGINE 4: a column that was not sent cannot have been overwritten": func(s *story) {
+			start(s)
+			s.gitEdit(aFile, "mode: 1", "mode: 2")
+			s.at("before update", func() { s.nbSilent("vpc/a", "metadata.labels.team", "silent") })
+			s.at("after update", func() { s.nbSet("vpc/a", "metadata.labels.team", "x") }) // saw it, set it back
+			s.settled()
+			s.wantConflicts(0)
+			s.wantInSync()
+		},
 		"ENGINE 4: an overwritten value is an open conflict that holds it": func(s *story) {
 			start(s)
 			s.gitEdit(aFile, "mode: 1", "mode: 2")
@@ -512,6 +521,9 @@ func TestRule5StaleHead(t *testing.T) {
 		},
 		"ENGINE 5: a branch reset while committing is not built upon": func(s *story) {
 			start(s)
+			s.settled()
+			s.gitPush("/README.md", "dropped")
+			s.nbSet("vpc/a", "spec.mode", "3")
 			s.at("before commit", func() { s.gitForce(1); s.gitPush("/README.md", "other") })
 			n := len(s.commits)
 			s.cycle()

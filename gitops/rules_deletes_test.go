@@ -383,6 +383,15 @@ func TestRule11DeletesInNetBox(t *testing.T) {
 			s.wantThere(SideGit, "vpc/a")
 			s.wantFrozen("vpc/a", Vanished)
 		},
+		"ENGINE 11: the delete row of one object proves nothing about another": func(s *story) {
+			start(s)
+			s.nbDelete("vpc/a")
+			s.nbHide("vpc/b")
+			s.settled()
+			s.wantNoFile(aFile)
+			s.wantThere(SideGit, "vpc/b")
+			s.wantFrozen("vpc/b", Vanished)
+		},
 		"ENGINE 11: without the change log every delete waits, and the permission is named": func(s *story) {
 			start(s)
 			s.cfg.changeLog = false

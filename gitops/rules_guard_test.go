@@ -612,6 +612,15 @@ func TestRule20Decisions(t *testing.T) {
 			s.settled()
 			s.wantConflict("vpc/a", "spec.mode", ConcurrentModification)
 		},
+		"ENGINE 20: nor when Git's value moved": func(s *story) {
+			conflict(s)
+			s.decide("vpc/a", "spec.mode", SideNetBox)
+			s.gitEdit(aFile, "mode: 2", "mode: 7")
+			s.settled()
+			s.wantGit("vpc/a", "spec.mode", "7")
+			s.wantNetBox("vpc/a", "spec.mode", "3")
+			s.wantConflict("vpc/a", "spec.mode", ConcurrentModification)
+		},
 		"ENGINE 20: a decided write that meets a new edit is not carried out": func(s *story) {
 			conflict(s)
 			s.decide("vpc/a", "spec.mode", SideGit)

@@ -187,6 +187,17 @@ func TestRule7KeyedLists(t *testing.T) {
 			s.wantFile("managed/switches/s.yaml", "groups: [b, a, c]")
 			s.wantInSync()
 		},
+		"ENGINE 7: where both sides moved items, not even a field flows": func(s *story) {
+			s.both(doc("externalattachment/e", acl("{seq: 10, a: 1}", "{seq: 20}")))
+			s.gitHas(doc("externalattachment/e", acl("{seq: 5}", "{seq: 10, a: 1}", "{seq: 20}")))
+			s.nbSet("externalattachment/e", "spec.inboundACL.statements", `[{"seq": 20}, {"seq": 10, "a": 2}]`)
+			n := s.writes
+			s.settled()
+			if s.writes != n {
+				s.fail("it wrote")
+			}
+			s.wantConflict("externalattachment/e", "spec.inboundACL.statements", ConcurrentModification)
+		},
 		"ENGINE 7: a moved link is decided as a whole": func(s *story) {
 			s.both(doc("connection/c", bundle(one, two)))
 			s.gitHas(doc("connection/c", bundle(link("s/1", "l1/9"), two)))

@@ -1,9 +1,8 @@
 package gitops
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -14,447 +13,406 @@ import (
 // source is one file that waits for ingestion.
 type source struct {
 	entry *TreeEntry
-	loose bool // a file in the fabric's root, filed when the directory is set up
+	loose bool // a synchronised file in the fabric's root, filed when the directory is set up
 	file  *manifests.File
-	// good and bad documents by index; unsupported ones are kept apart.
-	good        []dropped
-	unsupported []int
-	bad         []int
-	errors      []manifests.Diagnostic
-	// stays says why the whole file stays where it is; empty otherwise.
-	stays []manifests.Diagnostic
+	docs  []waitingDocument      // in the order of the file, empty ones left out
+	wrong []manifests.Diagnostic // errors of its documents, sorted by place
+	stays []manifests.Diagnostic // why the whole file stays where it is
 }
 
-// dropped is one document to be filed.
-type dropped struct {
-	key  Key
-	doc  int
-	body manifests.Object // the whole document, without what a cluster adds
-	text []byte           // cut out byte for byte; nil for items of a List
+// destination says where a waiting document goes.
+type destination int
+
+const (
+	toManaged   destination = iota // a supported resource
+	toUnmanaged                    // valid, but nothing that is synchronised
+	toErrors                       // not valid
+)
+
+// waitingDocument is one document of a source, or one item of a List in it.
+type waitingDocument struct {
+	doc, item int // item is -1 unless the document is a List
+	to        destination
+	key       Key
+	object    manifests.Object // as it is filed, without what a cluster adds
+	text      []byte           // the bytes that are filed
+	cut       []string         // fields of the cluster that were cut out
 }
 
-// ingest runs the five stages over every waiting file: discover, validate, classify, process, archive (DESIGN §6,
-// ENGINE 24). It works from Git to Git only; the next cycle merges.
-func (w *directoryWriter) ingest(setUp bool) {
-	var sources []*source
-	for _, e := range w.discover(setUp) {
-		s := &source{entry: e, loose: placeOf(w.in.Fabric, e.Path) == placeLive}
-		w.validate(s)
-		sources = append(sources, s)
+func (s *source) count(to destination) int {
+	n := 0
+	for i := range s.docs {
+		if s.docs[i].to == to {
+			n++
+		}
 	}
-	w.findTwins(sources)
+	return n
+}
+
+// ingest runs the five stages over every waiting file: discover, validate, classify, process, archive (DESIGN §6). It
+// works from Git to Git only; the next cycle merges (ENGINE 24).
+func (p *structurePlanner) ingest(setUp bool) {
+	p.findings = append(p.findings, refusedFindings(p.in.View)...)
+	sources := p.discover(setUp)
 	for _, s := range sources {
-		if s.loose && (len(s.good) == 0 || len(s.errors) > 0) {
-			continue // nothing of ours in it, or not readable: it stays and is reported where it stands
-		}
+		p.validate(s)
+	}
+	p.keepBack(sources)
+	for _, s := range sources {
+		policy := p.in.Fabric.Ingest
 		switch {
+		case s.loose:
+			p.fileLoose(s)
 		case len(s.stays) > 0:
-			w.leave(s)
-		case len(s.errors) > 0 && (w.in.Fabric.Ingest.ValidationStrict || len(s.good)+len(s.unsupported) == 0):
-			w.reject(s)
-		default:
-			w.file(s)
+			p.leave(s)
+		case len(s.docs) == 0 && len(s.wrong) == 0:
+			p.findings = append(p.findings, manifests.Diagnostic{File: s.entry.Path, Document: -1, Severity: manifests.SeverityNote,
+				Code: "ingest/empty", Message: "the file holds no document; it is left alone", Fix: "delete it, or write a resource into it"})
+		case len(s.wrong) > 0 && (policy.ValidationStrict || s.count(toErrors) == len(s.docs)):
+			p.reject(s)
+		case !p.updatesLoose(s, sources):
+			p.file(s)
 		}
 	}
+	p.clearReports()
 }
 
-// discover lists the files that wait, sorted: those in raw/ and raw/pending/, and at set-up the loose ones in the root.
-func (w *directoryWriter) discover(setUp bool) []*TreeEntry {
-	var out []*TreeEntry
-	for _, e := range w.in.View.Pending {
-		if matchesPattern(w.in.Fabric.Ingest.FilePatterns, e.Path) && safePath(e.Path) {
-			out = append(out, e)
-		} else if !safePath(e.Path) {
-			w.notices = append(w.notices, manifests.Diagnostic{File: e.Path, Document: -1, Severity: manifests.SeverityError, Code: "structure/path",
-				Message: "the path holds characters that are not allowed in file names", Fix: "rename the file"})
+// discover lists the files that wait, sorted by path: those below raw/ that match a pattern, and at set-up those loose in
+// the root. What waits but cannot be taken is said.
+func (p *structurePlanner) discover(setUp bool) []*source {
+	var out []*source
+	for _, name := range sortedIDs(p.in.View.Entries) {
+		e := p.in.View.Entries[name]
+		where := placeOf(p.in.Fabric, name)
+		loose := setUp && where == placeLive && !strings.Contains(name, "/") && p.in.View.Files[name] != nil
+		if where != placePending && !loose || opaqueReason(e) != "" {
+			continue // an opaque file has a finding of its own already
 		}
-	}
-	if setUp && w.in.Fabric.Layout == LayoutStandard {
-		for _, p := range sortedIDs(w.in.View.Files) {
-			if !strings.Contains(p, "/") && matchesPattern(w.in.Fabric.Ingest.FilePatterns, p) && safePath(p) {
-				out = append(out, w.in.View.Entries[p])
-			}
+		switch base := path.Base(name); {
+		case !safePath(name):
+			p.findings = append(p.findings, manifests.Diagnostic{File: name, Document: -1, Severity: manifests.SeverityError, Code: "ingest/unsafe-path",
+				Message: "the path holds characters that are not allowed in file names; the file is left alone", Fix: "rename it"})
+		case isYAMLName(name) && matchesPattern(p.in.Fabric.Ingest.FilePatterns, name):
+			out = append(out, &source{entry: e, loose: loose})
+		case loose || strings.HasPrefix(base, ".") || strings.HasPrefix(strings.ToUpper(base), "README"):
+		default:
+			p.findings = append(p.findings, manifests.Diagnostic{File: name, Document: -1, Severity: manifests.SeverityNote, Code: "ingest/not-taken",
+				Message: "the file is no YAML that matches file_patterns; it is left alone", Fix: "rename it, or move it out of raw/"})
 		}
 	}
 	return out
 }
 
+// matchesPattern holds a file against the patterns: by its name, or below raw/ by its path there.
 func matchesPattern(patterns []string, p string) bool {
-	for _, g := range patterns {
-		if ok, err := path.Match(g, path.Base(p)); err == nil && ok {
+	for _, glob := range patterns {
+		if ok, err := path.Match(glob, path.Base(p)); err == nil && ok || matchIgnore(glob, belowRaw(p)) {
 			return true
 		}
 	}
 	return false
 }
 
-// safePath refuses what must never become part of another path: control characters, "..", backslashes, .git.
-func safePath(p string) bool {
-	for _, part := range strings.Split(p, "/") {
-		if part == "" || part == "." || part == ".." || strings.EqualFold(part, ".git") {
-			return false
-		}
-	}
-	for _, r := range p {
-		if r < 0x20 || r == 0x7f || r == '\\' {
-			return false
-		}
-	}
-	return len(p) <= 400
-}
-
-// validate reads a file and sorts its documents.
-func (w *directoryWriter) validate(s *source) {
-	file, diags := w.in.Parse(s.entry.Path, s.entry)
-	s.file = file
-	broken := map[int]bool{}
-	for _, d := range diags {
-		if d.Severity == manifests.SeverityError {
-			s.errors = append(s.errors, d)
-			broken[d.Document] = true
-		}
-	}
-	for i, doc := range file.Documents() {
-		switch {
-		case doc.Class == manifests.ClassEmpty:
-		case doc.Class == manifests.ClassBroken:
-			s.bad = append(s.bad, i)
-			if !broken[i] {
-				s.errors = append(s.errors, w.finding(s, i, "yaml-syntax", "the document is not readable"))
-			}
-		case doc.Class == manifests.ClassResource:
-			w.validateResource(s, i, doc)
-		case doc.Object != nil && doc.Object["kind"] == "List":
-			w.openList(s, i, doc)
-		default:
-			s.unsupported = append(s.unsupported, i)
-		}
-	}
-	if len(broken) > 0 && broken[-1] && len(s.bad) == 0 {
-		s.good, s.unsupported = nil, nil // the file as a whole is refused
-		s.bad = []int{0}
-	}
-}
-
-func (w *directoryWriter) finding(s *source, doc int, code, message string) manifests.Diagnostic {
-	r, _ := s.file.Locate(doc)
-	return manifests.Diagnostic{File: s.entry.Path, Document: doc, StartLine: r.StartLine, StartColumn: r.StartColumn, EndLine: r.EndLine, EndColumn: r.EndColumn,
-		Severity: manifests.SeverityError, Code: code, Message: message}
-}
-
-func (w *directoryWriter) validateResource(s *source, i int, doc manifests.Document) {
-	var wrong []manifests.Diagnostic
-	if w.in.Validate != nil {
-		for _, d := range w.in.Validate(s.file, i) {
-			if d.Severity == manifests.SeverityError {
-				wrong = append(wrong, d)
-			}
-		}
-	}
-	if len(wrong) == 0 && (!safeName(doc.Identity.Name) || !safeName(doc.Identity.Namespace)) {
-		wrong = append(wrong, w.finding(s, i, "name-invalid", "the name cannot be a file name: use lower case letters, digits, - and ."))
-	}
-	if len(wrong) > 0 {
-		s.bad = append(s.bad, i)
-		s.errors = append(s.errors, wrong...)
-		return
-	}
-	body, cut := withoutClusterFields(doc.Object)
-	if len(cut) > 0 {
-		w.lines = append(w.lines, fmt.Sprintf("%s: left out %s", doc.Identity, strings.Join(cut, ", ")))
-	}
-	s.good = append(s.good, dropped{key: doc.Identity, doc: i, body: body, text: w.cut(s, doc, body)})
-}
-
-// cut takes a document out of its file as it is, comments included. What does not read the same by itself is written anew.
-func (w *directoryWriter) cut(s *source, doc manifests.Document, body manifests.Object) []byte {
-	text := bytes.TrimLeft(s.entry.Data[doc.Start:doc.End], "\r\n")
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		text = append(slices.Clone(text), '\n')
-	}
-	alone, diags := manifests.Parse("", text)
-	docs := alone.Documents()
-	at := -1
-	for i, d := range docs {
-		if d.Class != manifests.ClassEmpty {
-			if at >= 0 {
-				return nil
-			}
-			at = i
-		}
-	}
-	if len(diags) > 0 || at < 0 || docs[at].Identity != doc.Identity || !manifests.Equal(docs[at].Object, doc.Object) {
-		return nil
-	}
-	edited, err := alone.Edit(at, body)
-	if err != nil {
-		return nil
-	}
-	return edited
-}
-
-// clusterMetadata is what a cluster adds to an object's metadata.
-var clusterMetadata = []string{"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"}
-
-// withoutClusterFields leaves out what belongs to the live object only, and names it (ENGINE 24).
-func withoutClusterFields(doc manifests.Object) (manifests.Object, []string) {
-	var cut []string
-	out := make(manifests.Object, len(doc))
-	for k, v := range doc {
-		out[k] = v
-	}
-	if _, ok := out["status"]; ok {
-		delete(out, "status")
-		cut = append(cut, "status")
-	}
-	if meta, ok := doc["metadata"].(map[string]any); ok {
-		clean := make(map[string]any, len(meta))
-		for k, v := range meta {
-			if slices.Contains(clusterMetadata, k) {
-				cut = append(cut, "metadata."+k)
-				continue
-			}
-			clean[k] = v
-		}
-		out["metadata"] = clean
-	}
-	slices.Sort(cut)
-	return out, cut
-}
-
-// openList takes the items of a kind: List apart. An item that is no supported resource sends the list as a whole to the
-// unsupported ones, so that nothing of it is lost.
-func (w *directoryWriter) openList(s *source, i int, doc manifests.Document) {
-	items, _ := doc.Object["items"].([]any)
-	var good []dropped
-	for n, item := range items {
-		obj, _ := item.(map[string]any)
-		text, err := manifests.Render(obj)
-		if obj == nil || err != nil {
-			s.unsupported = append(s.unsupported, i)
-			return
-		}
-		f, _ := manifests.Parse("", text)
-		docs := f.Documents()
-		if len(docs) != 1 || docs[0].Class != manifests.ClassResource {
-			s.unsupported = append(s.unsupported, i)
-			return
-		}
-		if w.in.Validate != nil {
-			for _, d := range w.in.Validate(f, 0) {
-				if d.Severity == manifests.SeverityError {
-					e := w.finding(s, i, d.Code, fmt.Sprintf("item %d: %s", n+1, d.Message))
-					s.errors = append(s.errors, e)
-					s.bad = append(s.bad, i)
-					return
-				}
-			}
-		}
-		body, _ := withoutClusterFields(docs[0].Object)
-		good = append(good, dropped{key: docs[0].Identity, doc: i, body: body})
-	}
-	s.good = append(s.good, good...)
-}
-
-// findTwins keeps files where they are whose documents cannot be filed without choosing: two waiting documents of one
-// identity, or a target that is frozen.
-func (w *directoryWriter) findTwins(sources []*source) {
-	seen := map[Key]*source{}
-	for _, s := range sources {
-		if len(s.errors) > 0 && w.in.Fabric.Ingest.ValidationStrict {
-			continue
-		}
-		for _, d := range s.good {
-			if first := seen[d.key]; first != nil {
-				s.stays = append(s.stays, w.finding(s, d.doc, "duplicate-identity", fmt.Sprintf("%s also waits in %s; keep one", d.key, first.entry.Path)))
-				if first != s {
-					first.stays = append(first.stays, w.finding(first, docOf(first, d.key), "duplicate-identity", fmt.Sprintf("%s also waits in %s; keep one", d.key, s.entry.Path)))
-				}
-				continue
-			}
-			seen[d.key] = s
-			if all := w.targets(d.key, s); len(all) > 1 {
-				s.stays = append(s.stays, w.finding(s, d.doc, "duplicate-identity", fmt.Sprintf("%s stands in %s and %s; keep one", d.key, all[0].File, all[1].File)))
-			} else if len(all) == 1 && w.in.View.FrozenFiles[all[0].File] != "" {
-				s.stays = append(s.stays, w.finding(s, d.doc, "target-frozen", fmt.Sprintf("%s stands in %s, which is %s; repair that first", d.key, all[0].File, w.in.View.FrozenFiles[all[0].File])))
-			} else if len(all) == 0 {
-				if r := w.in.State.Resources[d.key]; r != nil && r.Exists && r.File != s.entry.Path && w.in.View.FrozenFiles[r.File] != "" {
-					s.stays = append(s.stays, w.finding(s, d.doc, "target-frozen", fmt.Sprintf("%s belongs to %s, which is %s; repair that first", d.key, r.File, w.in.View.FrozenFiles[r.File])))
-				}
-			}
-		}
-	}
-}
-
-func docOf(s *source, k Key) int {
-	for _, d := range s.good {
-		if d.key == k {
-			return d.doc
-		}
-	}
-	return 0
-}
-
-// targets are the live documents of an identity outside the source itself.
-func (w *directoryWriter) targets(k Key, s *source) []*GitResource {
-	all := w.in.View.Duplicates[k]
-	if r := w.in.View.Resources[k]; r != nil {
-		all = []*GitResource{r}
-	}
-	var out []*GitResource
-	for _, r := range all {
-		if r.File != s.entry.Path {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// leave writes what is wrong beside, and leaves the file where it is. The same text again is no change.
-func (w *directoryWriter) leave(s *source) {
-	if s.loose {
-		w.notices = append(w.notices, s.stays...)
-		return
-	}
-	w.report(s, s.stays)
-	w.notices = append(w.notices, s.stays...)
-}
-
-// reject moves a bad file to raw/errors, with what is wrong.
-func (w *directoryWriter) reject(s *source) {
-	w.ingested = true
-	to := "raw/errors/" + belowRaw(s.entry.Path)
-	w.write(to, s.entry.Data)
-	w.remove[s.entry.Path] = true
-	w.moved[s.entry.Path] = to
-	w.report(s, s.errors)
-	w.lines = append(w.lines, fmt.Sprintf("%s: refused, see %s.errors.txt", oneLine(s.entry.Path, 120), oneLine(to, 120)))
-}
-
-// report writes the error file of a source.
-func (w *directoryWriter) report(s *source, wrong []manifests.Diagnostic) {
-	slices.SortStableFunc(wrong, func(a, b manifests.Diagnostic) int {
-		if a.StartLine != b.StartLine {
-			return a.StartLine - b.StartLine
-		}
-		return a.StartColumn - b.StartColumn
-	})
-	var b strings.Builder
-	for _, d := range wrong {
-		fmt.Fprintf(&b, "%d:%d: %s", d.StartLine, d.StartColumn, oneLine(d.Message, 500))
-		if d.Fix != "" {
-			fmt.Fprintf(&b, " (%s)", oneLine(d.Fix, 300))
-		}
-		b.WriteString("\n")
-		w.issues = append(w.issues, fmt.Sprintf("%s:%d:%d: %s", s.entry.Path, d.StartLine, d.StartColumn, oneLine(d.Message, 500)))
-	}
-	w.write("raw/errors/"+belowRaw(s.entry.Path)+".errors.txt", []byte(b.String()))
-}
-
-// belowRaw is a waiting file's path without raw/ and pending/.
+// belowRaw is a waiting file's path without raw/ and pending/; that of a loose file is its name.
 func belowRaw(p string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(p, "raw/"), "pending/")
 }
 
-// file puts the documents of one source where they belong and archives the original.
-func (w *directoryWriter) file(s *source) {
-	before := *w
-	before.put, before.taken, before.changes = maps.Clone(w.put), maps.Clone(w.taken), maps.Clone(w.changes)
-	for _, d := range s.good {
-		if !w.fileDocument(s, d) {
-			// All of a file or nothing of it.
-			*w = before
-			w.leave(s)
+// keepBack finds the files that cannot be filed without choosing between two documents, or without touching what is
+// frozen: two waiting documents of one identity, a target that stands twice, or one whose file is not readable
+// (ENGINE 24). The answer does not depend on the order of the files.
+func (p *structurePlanner) keepBack(sources []*source) {
+	type place struct {
+		s *source
+		d *waitingDocument
+	}
+	waiting := map[Key][]place{}
+	for _, s := range sources {
+		if d, ok := p.held[s.entry.Path]; ok {
+			s.stays = append(s.stays, d)
+		}
+		if s.loose || len(s.wrong) > 0 && p.in.Fabric.Ingest.ValidationStrict {
+			continue
+		}
+		for i := range s.docs {
+			if d := &s.docs[i]; d.to == toManaged {
+				waiting[d.key] = append(waiting[d.key], place{s, d})
+			}
+		}
+	}
+	for key, places := range waiting {
+		for i, at := range places {
+			if len(places) > 1 {
+				other := places[(i+1)%len(places)]
+				where := "again in document " + fmt.Sprint(other.d.doc+1)
+				if other.s != at.s {
+					where = "also in " + other.s.entry.Path
+				}
+				at.s.stays = append(at.s.stays, at.s.finding(at.d, "duplicate-identity", fmt.Sprintf("%s is %s", key, where), "keep one of them"))
+			} else if why, fix := p.frozenTarget(key); why != "" {
+				at.s.stays = append(at.s.stays, at.s.finding(at.d, "ingest/frozen-target", fmt.Sprintf("%s %s", key, why), fix))
+			}
+		}
+	}
+	for _, s := range sources {
+		if len(s.wrong) > 0 && !s.loose && len(s.stays) == 0 {
+			p.keepLastCopy(s)
+		}
+		manifests.SortDiagnostics(s.stays)
+	}
+}
+
+// frozenTarget says why the managed document of an identity must not be touched, or why it is not certain that there is
+// none.
+func (p *structurePlanner) frozenTarget(key Key) (why, fix string) {
+	v := p.in.View
+	if all := v.Duplicates[key]; len(all) > 0 {
+		return fmt.Sprintf("stands in %s and %s", all[0].File, all[1].File), "keep one of them first"
+	}
+	if r := v.Resources[key]; r != nil {
+		if v.broken(r.File) {
+			return fmt.Sprintf("stands in %s, which is not readable in every document", r.File), "repair that file first"
+		}
+		return "", ""
+	}
+	if r := p.in.State.Resources[key]; r != nil && r.Exists && v.FrozenFiles[r.File] != "" {
+		return fmt.Sprintf("belongs to %s, which is %s", r.File, v.FrozenFiles[r.File]), "repair that file first"
+	}
+	for _, w := range v.words {
+		if placeOf(p.in.Fabric, w.file) == placeLive && containsWord(w.text, key.Name) {
+			return fmt.Sprintf("may be in %s, which holds the name and is not readable", w.file), "repair that file first, or delete it"
+		}
+	}
+	if at := p.defaultPath(key); v.Opaque[at] != "" {
+		return fmt.Sprintf("may be in %s, which is %s", at, v.FrozenFiles[at]), "make it a regular file, or delete it"
+	}
+	return "", ""
+}
+
+func (p *structurePlanner) defaultPath(key Key) string {
+	kind, _ := manifests.LookupKind(key.Group, key.Kind)
+	return DefaultPath(p.in.Fabric.Template, kind, key)
+}
+
+// keepLastCopy lets a bad file stay where it is when it may hold what both sides had agreed on and what stands nowhere
+// else: in raw/ it is moved, in raw/errors/ it would be deleted (ENGINE 10).
+func (p *structurePlanner) keepLastCopy(s *source) {
+	for _, key := range sortedResources(p.in.State) {
+		if r := p.in.State.Resources[key]; r.Exists && p.in.View.Resources[r.Key] == nil && len(p.in.View.Duplicates[r.Key]) == 0 && containsWord(s.entry.Data, r.Key.Name) {
+			d := s.finding(nil, "ingest/last-copy", fmt.Sprintf("this may be the only file left of %s; it stays here and nothing is deleted", r.Key),
+				"correct what is said here, or delete the file if the resource shall go")
+			s.stays = append(s.stays, slices.Concat(s.wrong, []manifests.Diagnostic{d})...)
 			return
 		}
 	}
-	w.ingested = true
-	w.filed += len(s.good)
-	w.fileUnsupported(s)
-	if len(s.bad) > 0 { // not strict: the bad ones stay in the error copy
-		to := "raw/errors/" + belowRaw(s.entry.Path)
-		w.write(to, w.join(s, s.bad))
-		w.report(s, s.errors)
-	}
-	w.remove[s.entry.Path] = true
-	if !w.in.Fabric.Ingest.ArchiveProcessed {
-		return
-	}
-	to := "raw/processed/" + belowRaw(s.entry.Path)
-	if w.put[to] != nil { // another source of this commit has the name
-		to = w.free(to)
-	}
-	w.write(to, s.entry.Data) // an archive of an earlier ingestion is replaced: Git's history keeps it
-	w.moved[s.entry.Path] = to
 }
 
-// fileDocument sets the managed document to the dropped body, or makes its file. False, with the reason in stays, when
-// the existing file cannot be edited safely.
-func (w *directoryWriter) fileDocument(s *source, d dropped) bool {
-	kind, _ := manifests.LookupKind(d.key.Group, d.key.Kind)
-	if targets := w.targets(d.key, s); len(targets) == 1 {
-		t := targets[0]
-		want := any(map[string]any(t.Object))
-		differences(kind, nil, any(map[string]any(t.Body)), any(map[string]any(comparableBody(d.body))), func(p Path, _, v any) {
-			want = withPath(kind, want, p, v)
-		})
-		change := manifests.Change{Doc: t.Doc, Want: want.(map[string]any)}
-		if manifests.Equal(change.Want, t.Object) {
-			w.lines = append(w.lines, d.key.String()+": as it was")
+// updatesLoose tells whether a file sets a document that this very commit moves out of the root: it waits for the next.
+func (p *structurePlanner) updatesLoose(s *source, sources []*source) bool {
+	for i := range s.docs {
+		r := p.in.View.Resources[s.docs[i].key]
+		if s.docs[i].to == toManaged && r != nil && slices.ContainsFunc(sources, func(o *source) bool { return o.loose && o.entry.Path == r.File }) {
 			return true
 		}
-		if _, err := w.in.View.Files[t.File].Apply([]manifests.Change{change}); err != nil {
-			s.stays = append(s.stays, w.finding(s, d.doc, "target-frozen", fmt.Sprintf("%s in %s cannot be edited safely: %v", d.key, t.File, err)))
-			return false
-		}
-		w.changes[t.File] = append(w.changes[t.File], change)
-		w.lines = append(w.lines, fmt.Sprintf("%s: set in %s", d.key, oneLine(t.File, 120)))
-		return true
 	}
-	text := d.text
-	if text == nil {
-		var err error
-		if text, err = manifests.Render(d.body); err != nil {
-			s.stays = append(s.stays, w.finding(s, d.doc, "target-frozen", fmt.Sprintf("%s cannot be written: %v", d.key, err)))
-			return false
+	return false
+}
+
+// fileLoose files what lies in the root of the directory. A file without resources is none of our business; one that
+// holds anything wrong is synchronised, or frozen, where it stands, and stays there.
+func (p *structurePlanner) fileLoose(s *source) {
+	if s.count(toManaged) == 0 {
+		return
+	}
+	why := s.stays
+	if len(why) == 0 {
+		why = s.wrong
+	}
+	for i := range s.docs {
+		if d := &s.docs[i]; len(why) == 0 && len(p.in.View.Duplicates[d.key]) > 0 {
+			why = append(why, s.finding(d, "duplicate-identity", fmt.Sprintf("%s stands twice", d.key), "keep one of them first"))
 		}
 	}
-	to := w.free(DefaultPath(DefaultFabric().Template, kind, d.key))
-	w.write(to, text)
-	w.lines = append(w.lines, d.key.String()+": "+to)
+	if len(why) == 0 {
+		if p.file(s) {
+			return
+		}
+		why = s.stays
+	}
+	d := why[0]
+	d.Severity, d.Code = manifests.SeverityWarning, "ingest/left"
+	d.Message = "the file stays in the root of the directory: " + d.Message
+	p.report(d)
+}
+
+// file puts the documents of one source where they belong and archives the original: all of it or nothing. False, with
+// the reason said, when it stays.
+func (p *structurePlanner) file(s *source) bool {
+	mark := p.tree.mark()
+	filed, err := p.process(s)
+	if err == nil {
+		err = p.archive(s)
+	}
+	if err != nil {
+		p.tree.rollback(mark)
+		var refused *placeError
+		d := s.finding(nil, "ingest/frozen-target", err.Error(), "correct that first")
+		if errors.As(err, &refused) {
+			d = s.finding(refused.doc, "ingest/frozen-target", refused.Error(), refused.fix)
+		}
+		s.stays = append(s.stays, d)
+		if !s.loose {
+			p.leave(s)
+		}
+		return false
+	}
+	p.archived++
+	for _, f := range filed {
+		p.ingested++
+		p.line("%s: %s", f.what(), f.text())
+		if len(p.documents) < maxListed {
+			p.documents = append(p.documents, map[string]any{"resource": f.what(), "action": f.action, "file": f.file, "from": s.entry.Path, "document": f.doc.doc})
+		}
+		if len(f.doc.cut) > 0 {
+			d := s.finding(f.doc, "ingest/cluster-fields", "left out what only a cluster sets: "+strings.Join(f.doc.cut, ", "), "nothing, that is as it should be")
+			d.Severity = manifests.SeverityNote
+			p.issues = append(p.issues, d)
+			p.line("%s: left out %s", f.what(), strings.Join(f.doc.cut, ", "))
+		}
+	}
 	return true
 }
 
-// fileUnsupported keeps documents that are not synchronised, all of one source in one file.
-func (w *directoryWriter) fileUnsupported(s *source) {
-	if len(s.unsupported) == 0 {
-		return
-	}
-	text := w.join(s, s.unsupported)
-	to := "unmanaged/external-configs/" + belowRaw(s.entry.Path)
-	if old := w.in.View.Entries[to]; old == nil || !bytes.Equal(old.Data, text) {
-		to = w.free(to)
-	}
-	w.write(to, text)
-	w.lines = append(w.lines, fmt.Sprintf("%d unsupported documents of %s: %s", len(s.unsupported), oneLine(s.entry.Path, 120), oneLine(to, 120)))
+// maxListed bounds the documents that an operation lists one by one.
+const maxListed = 1000
+
+// filedDocument is what became of one document.
+type filedDocument struct {
+	doc    *waitingDocument
+	action string // created, updated, unchanged, unmanaged
+	file   string
 }
 
-// join puts documents of a source one after the other, byte for byte, each behind a marker.
-func (w *directoryWriter) join(s *source, docs []int) []byte {
-	if len(docs) == len(s.file.Documents()) {
-		return s.entry.Data
+func (f filedDocument) what() string {
+	if f.doc.key.Name == "" {
+		return "a document without identity"
 	}
-	slices.Sort(docs)
-	var out []byte
-	for n, i := range slices.Compact(docs) {
-		d := s.file.Documents()[i]
-		if n > 0 {
-			out = append(out, "---\n"...)
+	return oneLine(f.doc.key.String(), 150)
+}
+
+func (f filedDocument) text() string {
+	switch f.action {
+	case "updated":
+		return "set in " + f.file
+	case "unchanged":
+		return "already so in " + f.file
+	}
+	return f.file
+}
+
+// placeError says why one document cannot be filed.
+type placeError struct {
+	doc  *waitingDocument
+	text string
+	fix  string
+}
+
+func (e *placeError) Error() string { return e.text }
+
+// process stages the documents of a source at their places.
+func (p *structurePlanner) process(s *source) ([]filedDocument, error) {
+	var filed []filedDocument
+	edits := map[string][]manifests.Change{}
+	for i := range s.docs {
+		d := &s.docs[i]
+		if d.to != toManaged {
+			continue
 		}
-		out = append(out, bytes.TrimLeft(s.entry.Data[d.Start:d.End], "\r\n")...)
-		if len(out) > 0 && out[len(out)-1] != '\n' {
-			out = append(out, '\n')
+		if r := p.in.View.Resources[d.key]; r != nil && r.File != s.entry.Path {
+			change := settingChange(r, d.object)
+			f := filedDocument{d, "unchanged", r.File}
+			if !manifests.Equal(any(change.Want), any(r.Object)) {
+				f.action = "updated"
+				edits[r.File] = append(edits[r.File], change)
+			}
+			filed = append(filed, f)
+			continue
+		}
+		at, ok := p.tree.free(p.defaultPath(d.key))
+		if !ok || d.text == nil {
+			return nil, &placeError{d, fmt.Sprintf("there is no place for %s at %s", d.key, p.defaultPath(d.key)), "see that managed/ and what is in it are directories"}
+		}
+		p.tree.put(at, d.text, "100644")
+		filed = append(filed, filedDocument{d, "created", at})
+	}
+	for _, file := range sortedIDs(edits) {
+		if _, err := p.in.View.Files[file].Apply(edits[file]); err != nil {
+			return nil, &placeError{nil, fmt.Sprintf("%s cannot be edited safely: %v", file, err), "make the change there by hand, or write that document in plain block style"}
+		}
+		p.stageEdits(s, file, edits[file])
+	}
+	others, err := p.fileUnsupported(s)
+	if err != nil {
+		return nil, err
+	}
+	filed = append(filed, others...)
+	slices.SortStableFunc(filed, func(a, b filedDocument) int { return a.doc.doc - b.doc.doc })
+	return filed, nil
+}
+
+// settingChange sets a managed document to a dropped body: paths that are equal by value keep their bytes, and what is
+// not part of the body (apiVersion, foreign labels and annotations) stays as it is (ENGINE 1, 24).
+func settingChange(r *GitResource, dropped manifests.Object) manifests.Change {
+	kind, _ := manifests.LookupKind(r.Key.Group, r.Key.Kind)
+	want, body := any(map[string]any(r.Object)), any(map[string]any(comparableBody(dropped)))
+	differences(kind, nil, any(map[string]any(r.Body)), body, func(at Path, _, v any) {
+		want = withPath(kind, want, at, v)
+	})
+	object, _ := want.(map[string]any)
+	return manifests.Change{Doc: r.Doc, Want: object}
+}
+
+// fileEdits are the changes of one existing file, and the sources they come from.
+type fileEdits struct {
+	changes []manifests.Change
+	sources []string
+}
+
+func (p *structurePlanner) stageEdits(s *source, file string, changes []manifests.Change) {
+	if p.edits == nil {
+		p.edits = map[string]*fileEdits{}
+	}
+	old := p.edits[file]
+	e := &fileEdits{}
+	if old != nil {
+		*e = *old
+	}
+	e.changes = append(slices.Clip(e.changes), changes...)
+	e.sources = append(slices.Clip(e.sources), s.entry.Path)
+	p.edits[file] = e
+	p.tree.undo = append(p.tree.undo, func() {
+		if p.edits[file] = old; old == nil {
+			delete(p.edits, file)
+		}
+	})
+}
+
+// applyEdits makes the staged changes of existing files, each tried alone before. False when some do not fit together:
+// their sources are held back, and the plan is to be made again without them.
+func (p *structurePlanner) applyEdits() bool {
+	ok := true
+	for _, file := range sortedIDs(p.edits) {
+		e := p.edits[file]
+		data, err := p.in.View.Files[file].Apply(e.changes)
+		if err == nil {
+			p.tree.put(file, data, "100644")
+			continue
+		}
+		ok = false
+		for _, from := range e.sources {
+			p.held[from] = manifests.Diagnostic{File: from, Document: -1, Severity: manifests.SeverityError, Code: "ingest/frozen-target",
+				Message: oneLine(fmt.Sprintf("%s cannot be edited safely: %v", file, err), 500), Fix: "make the change there by hand"}
 		}
 	}
-	return out
+	return ok
 }

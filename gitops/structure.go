@@ -1,11 +1,12 @@
 package gitops
 
 import (
+	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
-	"sort"
 	"strings"
+	"time"
 
 	"github.com/hnp-sync/hnp-sync/manifests"
 )
@@ -13,35 +14,94 @@ import (
 // StructureInput is what structure and ingestion are planned from.
 type StructureInput struct {
 	Snapshot *GitSnapshot
-	View     *GitView
+	View     *GitView // of Snapshot
 	Fabric   *Fabric
 	State    *State
 	Parse    Parser
-	// Validate gives the findings of one document, with places; nil finds nothing.
+	// Validate gives the findings of one document, with places; nil finds nothing. Errors make a waiting document a bad one.
 	Validate func(f *manifests.File, doc int) []manifests.Diagnostic
 	// Init and Ingest were asked for by a person; otherwise both run by themselves for a standard fabric (INTERFACES).
 	Init, Ingest bool
+	// Template is the structure Init shall make; empty is the fabric's layout.
+	Template Layout
+	// ForceRecreate moves what stands in the way of the structure to backup/<time>_<random>/, or removes it with NoBackup.
+	// It holds for Init only and never touches a synchronised document.
+	ForceRecreate, NoBackup bool
+	// Now and Random (letters and digits, 6 by custom) name the backup; they are used for nothing else.
+	Now    time.Time
+	Random string
 }
 
 // StructurePlan is one commit that sets up the directory, files raw documents, or both. Files empty: nothing to do.
 type StructurePlan struct {
-	Files       []FileChange
-	Type        string // operation type: directory_init or ingestion
-	Subject     string
-	Body        string // with a final blank line, before the trailers
-	Processed   int    // documents that were filed, or found filed already
-	Details     map[string]any
+	Files   []FileChange // sorted by path, each path once
+	Type    string       // operation type: directory_init or ingestion
+	Subject string
+	Body    string // with a final blank line, before the trailers; empty when the subject says everything
+	// Processed counts the documents that were taken out of waiting files.
+	Processed int
+	// Details has the specification's names: success, message, directories_created, backup_location and
+	// structure_validation {valid, issues}; besides documents_ingested, documents, files_moved, files_rejected and
+	// files_waiting. It holds JSON types only; lists are never nil.
+	Details map[string]any
+	// Diagnostics are of the tree as it was observed, whether or not the plan is carried out.
 	Diagnostics []manifests.Diagnostic
 }
 
-// markerText is the content of Marker: the format's version and whose directory it is. Nothing volatile.
-func markerText(f *Fabric) string {
-	return "# hnp-sync keeps this directory and NetBox in step.\nversion: 1\nfabric: " + fmt.Sprintf("%q", oneLine(f.Name, 200)) + "\n"
+// PlanStructure decides what one commit has to do for the directory itself: set it up when that was never done or a
+// person asks, and file what waits in raw/ (DESIGN §6, ENGINE 24). It is a function of its input alone, and planning
+// again on its result finds nothing to do. No document is ever dropped: each one of a waiting file is afterwards in
+// managed/, in unmanaged/external-configs/, in raw/errors/, or still waiting.
+func PlanStructure(in *StructureInput) *StructurePlan {
+	held := map[string]manifests.Diagnostic{}
+	for {
+		p := &structurePlanner{in: in, tree: newStagedTree(in.View.Entries), held: held, claims: map[string]bool{}}
+		p.findings = StructureDiagnostics(in.View, in.Fabric)
+		// A marker that was there and is gone is an accident until a person says otherwise (ENGINE 19).
+		never := !in.View.HasMarker && !in.State.MarkerSeen
+		standard := in.Fabric.Layout == LayoutStandard
+		setUp := in.Init || standard && never
+		if setUp {
+			p.setUp()
+		}
+		if standard {
+			p.ingest(setUp)
+		}
+		if p.applyEdits() {
+			return p.finish()
+		}
+	}
 }
 
-const gitkeepText = "# This file ensures the directory is tracked by Git\n"
+// structurePlanner collects what one commit does.
+type structurePlanner struct {
+	in   *StructureInput
+	tree *stagedTree
+	held map[string]manifests.Diagnostic // sources that must stay, found out by an earlier try
 
-// structureDirectories are the directories of the standard structure (DESIGN §6), sorted.
+	findings []manifests.Diagnostic // shown every cycle
+	issues   []manifests.Diagnostic // of what this commit does
+	lines    []string               // of the commit message
+
+	created   []string    // directories
+	madeFiles bool        // the structure itself changes
+	moved     [][2]string // from, to
+	documents []any       // for Details
+	ingested  int
+	archived  int // files whose documents were filed
+	rejected  []string
+	waiting   []string
+	backup    string
+	claims    map[string]bool // error files that say why something still waits
+	edits     map[string]*fileEdits
+}
+
+const (
+	gitkeepText     = "# This file ensures the directory is tracked by Git\n"
+	backupDirectory = "backup"
+)
+
+// structureDirectories are the directories of the standard structure that hold files, sorted (DESIGN §6).
 func structureDirectories() []string {
 	dirs := []string{"managed/metadata", "raw/errors", "raw/pending", "raw/processed", "unmanaged/external-configs", "unmanaged/manual-overrides"}
 	for _, k := range manifests.Kinds() {
@@ -49,156 +109,186 @@ func structureDirectories() []string {
 			dirs = append(dirs, "managed/"+k.Plural)
 		}
 	}
-	sort.Strings(dirs)
+	slices.Sort(dirs)
 	return dirs
 }
 
-// PlanStructure decides what one commit has to do for the directory itself: set it up when that was never done or a
-// person asks, and file what waits in raw/. It changes nothing that exists except as ENGINE 24 says, and planning again
-// on its result finds nothing to do.
-func PlanStructure(in *StructureInput) *StructurePlan {
-	pl := &StructurePlan{}
-	standard := in.Fabric.Layout == LayoutStandard
-	if standard {
-		pl.Diagnostics = structureDiagnostics(in.View, in.Fabric)
+// keepText is what a directory's .gitkeep says; the old plugin's words, so that trees of both look alike.
+func keepText(dir string) string {
+	if path.Dir(dir) == "managed" && dir != path.Dir(Marker) {
+		return "# Managed " + path.Base(dir) + " CRDs directory\n"
 	}
-	// A marker that was there and is gone is an accident until a person says otherwise (ENGINE 19).
-	never := !in.View.HasMarker && !in.State.MarkerSeen
-	setUp := in.Init || standard && never
-	w := newDirectoryWriter(in)
-	if setUp {
-		w.setUp()
-	}
-	if standard || in.Ingest {
-		w.ingest(setUp)
-	}
-	w.finish(pl)
-	return pl
+	return gitkeepText
 }
 
-// directoryWriter collects the changes of one structure commit on top of the observed tree.
-type directoryWriter struct {
-	in       *StructureInput
-	taken    map[string]bool // lower case paths, existing and new
-	put      map[string][]byte
-	remove   map[string]bool
-	changes  map[string][]manifests.Change // of existing live files, by path
-	created  []string                      // directories
-	moved    map[string]string             // from → to
-	issues   []string
-	lines    []string
-	filed    int
-	notices  []manifests.Diagnostic
-	ingested bool
-}
-
-func newDirectoryWriter(in *StructureInput) *directoryWriter {
-	w := &directoryWriter{in: in, taken: map[string]bool{}, put: map[string][]byte{}, remove: map[string]bool{},
-		changes: map[string][]manifests.Change{}, moved: map[string]string{}}
-	for p := range in.View.Entries {
-		w.taken[strings.ToLower(p)] = true
+// markerText is the content of Marker: the format's version and whose directory it is. Nothing volatile.
+func markerText(f *Fabric) []byte {
+	name, err := json.Marshal(strings.ToValidUTF8(f.Name, "?"))
+	if err != nil { // a string always has a JSON form
+		name = []byte(`""`)
 	}
-	return w
+	return []byte("# hnp-sync keeps this directory and NetBox in step.\nversion: 1\nfabric: " + string(name) + "\n")
 }
 
-// setUp creates what is missing, and the marker.
-func (w *directoryWriter) setUp() {
-	if w.in.Fabric.Layout == LayoutStandard {
+// setUp creates what is missing of the structure, and the marker. What exists is not changed, whatever it is.
+func (p *structurePlanner) setUp() {
+	template := p.in.Template
+	if template == "" {
+		template = p.in.Fabric.Layout
+	}
+	if template == LayoutStandard {
+		before := map[string]bool{}
+		for dir := range p.tree.dirs {
+			before[dir] = true
+		}
 		for _, dir := range structureDirectories() {
-			if hasDirectory(w.in.View, dir) || w.taken[strings.ToLower(dir)] {
-				continue
+			if before[dir] || !p.clear(dir) || dir == path.Dir(Marker) {
+				continue // the marker keeps its own directory
 			}
-			w.created = append(w.created, dir)
-			if dir != path.Dir(Marker) {
-				w.write(dir+"/.gitkeep", []byte(gitkeepText))
+			p.tree.put(dir+"/.gitkeep", []byte(keepText(dir)), "100644")
+			p.madeFiles = true
+		}
+		defer func() {
+			for dir := range p.tree.dirs {
+				if !before[dir] && !strings.HasPrefix(dir, backupDirectory) {
+					p.created = append(p.created, dir)
+				}
 			}
-		}
+			slices.Sort(p.created)
+		}()
 	}
-	if !w.in.View.HasMarker && !w.taken[strings.ToLower(Marker)] {
-		w.write(Marker, []byte(markerText(w.in.Fabric)))
-	}
+	p.mark()
 }
 
-func hasDirectory(v *GitView, dir string) bool {
-	for p := range v.Entries {
-		if strings.HasPrefix(p, dir+"/") {
-			return true
-		}
-	}
-	return false
-}
-
-func (w *directoryWriter) write(p string, data []byte) {
-	w.put[p] = data
-	w.taken[strings.ToLower(p)] = true
-}
-
-// free finds a path that nothing has, also not in another case: name.yaml, name-2.yaml, ...
-func (w *directoryWriter) free(want string) string {
-	ext := path.Ext(want)
-	stem := strings.TrimSuffix(want, ext)
-	p := want
-	for i := 2; w.taken[strings.ToLower(p)]; i++ {
-		p = fmt.Sprintf("%s-%d%s", stem, i, ext)
-	}
-	return p
-}
-
-// finish turns what was collected into the plan.
-func (w *directoryWriter) finish(pl *StructurePlan) {
-	pl.Diagnostics = append(pl.Diagnostics, w.notices...)
-	for _, p := range sortedIDs(w.changes) {
-		data, err := w.in.View.Files[p].Apply(w.changes[p])
-		if err != nil {
-			// Each was tried alone before; together they do not fit. Nothing is written, all sources stay.
-			pl.Diagnostics = append(pl.Diagnostics, manifests.Diagnostic{File: p, Document: -1, Severity: manifests.SeverityError,
-				Code: "structure/ingestion", Message: "the waiting documents cannot be put into this file together: " + oneLine(err.Error(), 300),
-				Fix: "drop them one after the other"})
+// mark writes the marker.
+func (p *structurePlanner) mark() {
+	old, want := p.in.View.Entries[Marker], markerText(p.in.Fabric)
+	switch {
+	case old == nil:
+		if !p.clear(path.Dir(Marker)) || !p.clear(Marker) {
 			return
 		}
-		w.put[p] = data
-	}
-	for _, p := range sortedIDs(w.put) {
-		mode := "100644"
-		old := w.in.View.Entries[p]
-		if old != nil {
-			if string(old.Data) == string(w.put[p]) && old.Mode != "120000" && old.Mode != "160000" {
-				continue
-			}
-			if old.Mode == "100755" {
-				mode = old.Mode
-			}
-		}
-		pl.Files = append(pl.Files, FileChange{Path: p, Data: w.put[p], Mode: mode})
-	}
-	for _, p := range sortedIDs(w.remove) {
-		if _, again := w.put[p]; !again && w.in.View.Entries[p] != nil {
-			pl.Files = append(pl.Files, FileChange{Path: p, Delete: true, Mode: w.in.View.Entries[p].Mode})
-		}
-	}
-	if len(pl.Files) == 0 {
+	case !p.in.ForceRecreate || !p.in.Init || string(old.Data) == string(want) || !p.setAside(Marker):
 		return
 	}
-	slices.SortFunc(pl.Files, func(a, b FileChange) int { return strings.Compare(a.Path, b.Path) })
+	p.tree.put(Marker, want, "100644")
+	p.madeFiles = true
+}
+
+// clear makes sure that a directory, or the marker, can be made: nothing stands where it or one of its parents belongs,
+// and none of them exists in another spelling. Files with the same letters are one file where case does not count.
+func (p *structurePlanner) clear(want string) bool {
+	parts := strings.Split(want, "/")
+	for i := range parts {
+		at := strings.Join(parts[:i+1], "/")
+		if file, ok := p.tree.files[strings.ToLower(at)]; ok {
+			if !p.in.Init || !p.in.ForceRecreate || !p.setAside(file) {
+				p.issue(file, manifests.SeverityError, "structure/in-the-way", fmt.Sprintf("%s stands where %s/ belongs", file, at),
+					"rename it; a regular file is moved away when the directory is initialised with force_recreate")
+				return false
+			}
+		}
+		if twin := p.tree.twin(at); twin != "" {
+			p.issue(twin, manifests.SeverityError, "structure/case-collision", fmt.Sprintf("%s/ differs from %s/ by case only", twin, at), "rename it")
+			return false
+		}
+	}
+	return true
+}
+
+// setAside moves a file to the backup, or removes it when no backup is wanted. Symbolic links, submodules and files too
+// large to be read are carried through untouched, and so is what is synchronised.
+func (p *structurePlanner) setAside(file string) bool {
+	e := p.in.View.Entries[file]
+	if e == nil || opaqueReason(e) != "" || p.in.View.Files[file] != nil {
+		return false
+	}
+	if !p.in.NoBackup {
+		if p.in.Now.IsZero() || !safeName(p.in.Random) {
+			return false
+		}
+		p.backup = backupDirectory + "/" + p.in.Now.UTC().Format("20060102_150405") + "_" + p.in.Random
+		to, ok := p.tree.free(p.backup + "/" + file)
+		if !ok {
+			return false
+		}
+		p.tree.put(to, e.Data, e.Mode)
+		p.moved = append(p.moved, [2]string{file, to})
+		p.line("%s: moved to %s", file, to)
+	} else {
+		p.line("%s: removed", file)
+	}
+	p.tree.remove(file)
+	p.madeFiles = true
+	return true
+}
+
+// issue notes what the commit could not do, or did with a loss of meaning; it is a finding as well.
+func (p *structurePlanner) issue(file string, severity manifests.Severity, code, message, fix string) {
+	d := manifests.Diagnostic{File: file, Document: -1, Severity: severity, Code: code, Message: message, Fix: fix}
+	if !slices.Contains(p.issues, d) {
+		p.report(d)
+	}
+}
+
+// report adds to the findings that are shown, and to what the operation says.
+func (p *structurePlanner) report(found ...manifests.Diagnostic) {
+	p.issues = append(p.issues, found...)
+	p.findings = append(p.findings, found...)
+}
+
+// line adds a line to the commit message. Paths and names are foreign text.
+func (p *structurePlanner) line(format string, args ...any) {
+	p.lines = append(p.lines, oneLine(fmt.Sprintf(format, args...), 200))
+}
+
+// finish makes the plan of what was collected.
+func (p *structurePlanner) finish() *StructurePlan {
+	pl := &StructurePlan{Files: p.tree.changes(), Diagnostics: p.findings}
+	if len(pl.Files) == 0 {
+		return pl
+	}
+	pl.Type, pl.Processed = "ingestion", p.ingested
 	var parts []string
-	pl.Type = "ingestion"
-	if len(w.created) > 0 || w.put[Marker] != nil {
+	if p.madeFiles {
 		pl.Type = "directory_init"
 		parts = append(parts, "directory structure")
 	}
-	switch {
-	case w.filed == 1:
-		parts = append(parts, "ingest 1 document")
-	case w.filed > 1:
-		parts = append(parts, fmt.Sprintf("ingest %d documents", w.filed))
-	case w.ingested:
-		parts = append(parts, "ingest raw files")
+	if p.archived > 0 {
+		parts = append(parts, "ingest "+counted(p.ingested, "document"))
 	}
-	pl.Subject = oneLine(w.in.Fabric.Name, 60) + ": " + strings.Join(parts, ", ")
+	if len(p.rejected) > 0 {
+		parts = append(parts, "refuse "+counted(len(p.rejected), "file"))
+	}
+	if len(parts) == 0 && len(p.waiting) > 0 {
+		parts = append(parts, "report "+counted(len(p.waiting), "waiting file"))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "clear reports of raw files")
+	}
+	what := strings.Join(parts, ", ")
+	pl.Subject = oneLine(p.in.Fabric.Name, 60) + ": " + what
+	pl.Body = p.body()
+	pl.Details = p.details(what)
+	return pl
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (p *structurePlanner) body() string {
+	lines := p.lines
+	for _, dir := range p.created {
+		lines = append(lines, dir+"/: created")
+	}
 	var b strings.Builder
-	for i, l := range w.lines {
+	for i, l := range lines {
 		if i == bodyLines {
-			fmt.Fprintf(&b, "and %d more\n", len(w.lines)-i)
+			fmt.Fprintf(&b, "and %d more\n", len(lines)-i)
 			break
 		}
 		b.WriteString(l + "\n")
@@ -206,75 +296,35 @@ func (w *directoryWriter) finish(pl *StructurePlan) {
 	if b.Len() > 0 {
 		b.WriteString("\n")
 	}
-	pl.Body = b.String()
-	pl.Processed = w.filed
-	var moved []string
-	for _, from := range sortedIDs(w.moved) {
-		moved = append(moved, from+" → "+w.moved[from])
-	}
-	pl.Details = map[string]any{"directories_created": orNothing(w.created), "files_moved": orNothing(moved), "documents_ingested": w.filed, "issues": orNothing(w.issues)}
+	return b.String()
 }
 
-// orNothing is an empty list for JSON instead of null.
-func orNothing(list []string) []string {
-	if list == nil {
-		return []string{}
+func (p *structurePlanner) details(what string) map[string]any {
+	issues, valid := []any{}, true
+	for _, d := range p.issues {
+		issues = append(issues, oneLine(fmt.Sprintf("%s:%d:%d: %s [%s]", d.File, max(d.StartLine, 1), max(d.StartColumn, 1), d.Message, d.Code), 700))
+		valid = valid && d.Severity != manifests.SeverityError
 	}
-	return list
+	moved := []any{}
+	for _, m := range p.moved {
+		moved = append(moved, map[string]any{"from": m[0], "to": m[1]})
+	}
+	documents := p.documents
+	if documents == nil {
+		documents = []any{}
+	}
+	return map[string]any{
+		"success": valid, "message": what, "directories_created": texts(p.created), "backup_location": p.backup,
+		"structure_validation": map[string]any{"valid": valid, "issues": issues},
+		"documents_ingested":   p.ingested, "documents": documents, "files_moved": moved,
+		"files_rejected": texts(p.rejected), "files_waiting": texts(p.waiting),
+	}
 }
 
-// structureDiagnostics says every cycle what of a standard directory is not as it should be. Resources stay synchronised
-// where they stand; only a set-up repairs.
-func structureDiagnostics(v *GitView, f *Fabric) []manifests.Diagnostic {
-	var out []manifests.Diagnostic
-	note := func(file string, severity manifests.Severity, code, message, fix string) {
-		out = append(out, manifests.Diagnostic{File: file, Document: -1, Severity: severity, Code: code, Message: message, Fix: fix})
-	}
-	known := map[string]bool{}
-	for _, dir := range structureDirectories() {
-		known[dir] = true
-		if v.HasMarker && !hasDirectory(v, dir) {
-			note(dir, manifests.SeverityNote, "structure/missing-directory", "the directory is missing", "it is made when something is filed there, or by initialising the directory again")
-		}
-	}
-	unknown := map[string]bool{}
-	for _, p := range sortedIDs(v.Files) {
-		parts := strings.Split(p, "/")
-		if parts[0] == "managed" && len(parts) > 2 && !known["managed/"+parts[1]] && !unknown[parts[1]] {
-			unknown[parts[1]] = true
-			note("managed/"+parts[1], manifests.SeverityNote, "structure/unknown-directory", "managed/"+parts[1]+" belongs to no kind", "what is in it is synchronised where it stands; move it to its kind's directory")
-		}
-	}
-	keys := make([]Key, 0, len(v.Resources))
-	for k := range v.Resources {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, compareKeys)
-	for _, k := range keys {
-		r := v.Resources[k]
-		kind, _ := manifests.LookupKind(k.Group, k.Kind)
-		parts := strings.Split(r.File, "/")
-		d := v.locate(r.File, r.Doc)
-		d.Severity = manifests.SeverityWarning
-		switch {
-		case parts[0] != "managed":
-			d.Code, d.Message, d.Fix = "structure/loose", fmt.Sprintf("%s stands outside managed/", k), "move the file to raw/, and it is filed; until then it is synchronised where it stands"
-		case len(parts) > 2 && known["managed/"+parts[1]] && parts[1] != kind.Plural:
-			d.Code, d.Message, d.Fix = "structure/misplaced-kind", fmt.Sprintf("%s stands in managed/%s", k, parts[1]), "move it to managed/"+kind.Plural
-		default:
-			continue
-		}
-		out = append(out, d)
+func texts(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
 	}
 	return out
-}
-
-func compareKeys(a, b Key) int {
-	switch {
-	case a.Less(b):
-		return -1
-	case b.Less(a):
-		return 1
-	}
-	return 0
 }

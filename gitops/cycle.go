@@ -1,6 +1,7 @@
 package gitops
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -96,6 +97,7 @@ type run struct {
 	unverified []*Intent
 	feed       *FeedPage    // rows from the cursor on, when they were read
 	files      []FileChange // of the commit that was made
+	why        string       // see trouble
 }
 
 // Run does one cycle: settle what an earlier one left open, observe Git, observe NetBox, plan, guard, write NetBox,
@@ -378,6 +380,7 @@ func (r *run) observeNetBox(ctx context.Context) error {
 		return fmt.Errorf("probe NetBox for %s: %w", r.Fabric.Name, err)
 	}
 	r.caps, r.input.Caps = caps, caps
+	r.input.Insist = r.req.Full && r.req.Operation != ""
 	r.chooseKinds()
 	if r.req.Full {
 		if err := r.readFeed(ctx); err != nil {
@@ -387,6 +390,13 @@ func (r *run) observeNetBox(ctx context.Context) error {
 	if r.lists, err = r.Inventory.List(ctx, r.kinds); err != nil {
 		return fmt.Errorf("list NetBox objects of %s: %w", r.Fabric.Name, err)
 	}
+	if slices.ContainsFunc(r.kinds, func(kind string) bool { return caps.Kinds[kind].Denied }) {
+		// What was refused before may have been granted.
+		if caps, err = r.Inventory.Capabilities(ctx); err != nil {
+			return fmt.Errorf("probe NetBox for %s: %w", r.Fabric.Name, err)
+		}
+		r.caps, r.input.Caps = caps, caps
+	}
 	if err := r.followFeed(ctx); err != nil {
 		return err
 	}
@@ -395,8 +405,13 @@ func (r *run) observeNetBox(ctx context.Context) error {
 	}
 	r.netbox = ViewNetBox(r.lists)
 	r.input.NetBox = r.netbox
-	for kind, err := range r.netbox.Errors {
+	for _, kind := range slices.Sorted(maps.Keys(r.netbox.Errors)) {
+		err := r.netbox.Errors[kind]
 		r.log("kind unknown", "fabric", r.Fabric.Name, "kind", kind, "error", err)
+		r.trouble(fmt.Sprintf("%s is not compared: %v", kind, err))
+		if !caps.Kinds[kind].Denied {
+			r.result.After = max(r.result.After, time.Second)
+		}
 	}
 	return r.proveDeletes(ctx)
 }
@@ -434,7 +449,7 @@ func (r *run) chooseKinds() {
 	}
 	r.kinds = nil
 	for _, kind := range manifests.Kinds() {
-		if c, ok := r.caps.Kinds[kind.Kind]; kind.Role == manifests.RoleUser && ok && c.Read && (r.req.Full || want[kind.Kind]) {
+		if c, ok := r.caps.Kinds[kind.Kind]; kind.Role == manifests.RoleUser && ok && (c.Read && want[kind.Kind] || (c.Read || c.Denied) && r.req.Full) {
 			r.kinds = append(r.kinds, kind.Kind)
 		}
 	}
@@ -1099,6 +1114,7 @@ func (r *run) answered(ctx context.Context, actions []*Action, intents []*Intent
 				u.DropIntents = append(u.DropIntents, i.ID)
 			}
 		case OutcomeStale, OutcomeGone:
+			r.trouble(fmt.Sprintf("%s moved in NetBox while it was being written; it is looked at again", a.Key))
 			u.DropIntents = append(u.DropIntents, i.ID)
 			r.failed[a.Key.Kind], r.result.Again = true, true
 		case OutcomeExists:
@@ -1115,10 +1131,11 @@ func (r *run) answered(ctx context.Context, actions []*Action, intents []*Intent
 		case OutcomeRefused:
 			u.DropIntents = append(u.DropIntents, i.ID)
 			u.PutRefusals = append(u.PutRefusals, r.refusal(a, item.Message, 0))
-			r.plan.Frozen = append(r.plan.Frozen, Frozen{Key: a.Key, Code: Refused, Message: "NetBox refused the write: " + item.Message, File: a.file})
+			r.plan.Frozen = append(r.plan.Frozen, Frozen{Key: a.Key, Code: Refused, Message: "NetBox refused the write: " + item.Message, File: a.file, Line: r.git.locate(a.file, a.doc).StartLine})
 			r.plan.states[a.Key] = "frozen"
 			r.log("write refused", "fabric", r.Fabric.Name, "resource", a.Key.String(), "message", item.Message)
 		case OutcomeNotSent:
+			r.trouble(fmt.Sprintf("%s is not written yet: %v", a.Key, cmp.Or(res.Err, errors.New(cmp.Or(item.Message, "NetBox takes no requests")))))
 			u.DropIntents = append(u.DropIntents, i.ID)
 			r.failed[a.Key.Kind] = true
 			r.result.After = max(r.result.After, time.Second)
@@ -1318,7 +1335,10 @@ func (r *run) close(ctx context.Context) error {
 	} else if r.req.Operation != "" {
 		// Somebody waits for this operation: it did nothing, and says so.
 		r.op = &Operation{ID: r.req.Operation, Type: "bidirectional", Status: "completed", StartedAt: r.input.Now, CompletedAt: r.now(),
-			Source: r.req.Source, Login: r.req.Login}
+			Source: r.req.Source, Login: r.req.Login, ErrorMessage: r.why}
+		if r.why != "" {
+			r.op.Status = "failed"
+		}
 		r.result.Operation, u.Operation = r.op, r.op
 	}
 	r.result.Status = r.status()
@@ -1357,7 +1377,7 @@ func (r *run) closeScope(u *Update) {
 	done := !r.readOnly() && r.denied == nil
 	for kind, seq := range r.scope {
 		c, readable := r.caps.Kinds[kind]
-		if !readable || !c.Read || r.netbox.Known[kind] && !r.failed[kind] && done {
+		if !readable || !c.Read && !c.Denied || r.netbox.Known[kind] && !r.failed[kind] && done {
 			u.DoneScope[kind] = seq
 		}
 	}
@@ -1505,6 +1525,40 @@ func approvalHashes(s *State) map[string]bool {
 	return out
 }
 
+// trouble notes, for the status, the first thing that kept the cycle from doing all it should.
+func (r *run) trouble(message string) {
+	if r.why == "" {
+		r.why = oneLine(message, 500)
+	}
+}
+
+// unread says which kind of the fabric NetBox does not let us list, empty for none.
+func (r *run) unread() string {
+	kinds := map[string]bool{}
+	for k, res := range r.state.Resources {
+		kinds[k.Kind] = kinds[k.Kind] || res.Exists
+	}
+	for k := range r.git.Resources {
+		kinds[k.Kind] = true
+	}
+	for _, kind := range sortedKeys(kinds) {
+		if c := r.caps.Kinds[kind]; kinds[kind] && c.Denied {
+			return fmt.Sprintf("%s is not compared: %s: %s", kind, c.Reason, c.Workaround)
+		}
+	}
+	return ""
+}
+
+// unsettled says which write's outcome is still open, empty for none.
+func (r *run) unsettled() string {
+	for _, i := range r.state.sortedIntents() {
+		if i.Side == SideNetBox && !i.Answered && !i.Undecidable {
+			return fmt.Sprintf("%s: nothing tells yet whether NetBox carried a write out; it is looked at again", i.Key)
+		}
+	}
+	return ""
+}
+
 // status is the fabric's line for people.
 func (r *run) status() Status {
 	s := Status{Head: r.snap.Head, Diagnostics: r.git.Diagnostics}
@@ -1547,12 +1601,17 @@ func (r *run) status() Status {
 		s.State, s.PlanHash = "guard", r.plan.Waiting.Hash
 	case real > 0 || len(s.Frozen) > 0:
 		s.State = "conflict"
+	case r.unread() != "":
+		s.State, s.Message = "error", r.unread()
+	case r.unsettled() != "":
+		s.State, s.Message = "pending", cmp.Or(r.why, r.unsettled())
 	case len(r.failed) > 0 || r.result.Again || len(r.netbox.Errors) > 0 || r.Fabric.Mode == ModeObserve && len(r.plan.Actions) > 0:
-		s.State = "pending"
+		s.State, s.Message = "pending", r.why
 	default:
 		s.State = "equal"
 	}
-	if len(r.failed) == 0 && len(r.netbox.Errors) == 0 && r.denied == nil && !r.readOnly() {
+	s.Message = cmp.Or(s.Message, r.why)
+	if len(r.failed) == 0 && len(r.netbox.Errors) == 0 && r.denied == nil && !r.readOnly() && r.unread() == "" && r.unsettled() == "" {
 		s.VerifiedAt = r.input.Now
 	}
 	return s

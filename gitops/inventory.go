@@ -50,6 +50,9 @@ type Capabilities struct {
 type KindCapability struct {
 	Read, Create, Update, Delete bool
 	Events                       bool // an event rule for the type is safe
+	// Denied: NetBox refused the last listing. Unlike what the backend cannot do, that may change at any time: full
+	// compares ask again.
+	Denied bool
 	Reason                       string
 	Workaround                   string
 }

@@ -19,6 +19,8 @@ type Input struct {
 	Git    *GitView
 	NetBox *NetBoxView
 	Caps   *Capabilities
+	// Insist repeats refused writes now: a person asked for this cycle, who may have removed the cause.
+	Insist bool
 	// Proof are the primary keys, by kind, for which the change log holds a delete row (ENGINE 11).
 	Proof map[string]map[int64]bool
 	// HeldElsewhere are the primary keys, by kind, that another pairing's base holds (ENGINE 9).

@@ -472,7 +472,7 @@ func (p *planner) refusedAction(a *Action) bool {
 }
 
 func (p *planner) stillRefused(r *Refusal, content, file string, doc int) bool {
-	if r.ContentHash != content || r.RefsHash != p.in.refsHash(r.Key) || !p.in.Now.Before(r.RetryAt) {
+	if r.ContentHash != content || r.RefsHash != p.in.refsHash(r.Key) || !p.in.Now.Before(r.RetryAt) || p.in.Insist {
 		return false
 	}
 	p.freeze(r.Key, r.Code, "NetBox refused the write: "+r.Message, file, doc)

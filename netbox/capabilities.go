@@ -90,7 +90,7 @@ func kindCapability(p *probed, kind, unread string) gitops.KindCapability {
 		workarounds = append(workarounds, "objects are read again just before each write, so a write of someone else in between is overwritten; upgrade NetBox to 4.6 or later")
 	}
 	if unread != "" {
-		k.Read, k.Create, k.Update, k.Delete = false, false, false, false
+		k.Read, k.Create, k.Update, k.Delete, k.Denied = false, false, false, false, true
 		reasons = append(reasons, unread)
 		workarounds = append(workarounds, "grant the token's user view, add, change and delete on "+t.objectType())
 	}

@@ -39,6 +39,8 @@ type known struct {
 	failure   string // why the last cycle failed, for people; empty after one that went through
 	// moved counts the cycles in a row that met another configuration than the one that was read.
 	moved int
+	// unfinished counts the cycles in a row that asked for another one and wrote nothing.
+	unfinished int
 	// editors are NetBox users whose edits no cycle has worked on yet, for the trailers of its commit.
 	editors map[string]bool
 	// told are the conflicts whose line is in the log already.
@@ -184,6 +186,26 @@ func (m *memory) configurationMoved(fabric int64) int {
 	}
 	k.moved++
 	return k.moved
+}
+
+// pace is how long the next cycle, which the last one asked for, has to wait. As long as cycles write something, or
+// only once did not, that is at once; what is refused or moves again and again is tried ever more rarely.
+func (m *memory) pace(fabric int64, r *gitops.Result) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.fabrics[fabric]
+	if k == nil {
+		return r.After
+	}
+	if !r.Again && r.After == 0 || r.Commits > 0 || r.NetBoxWrites > 0 {
+		k.unfinished = 0
+		return r.After
+	}
+	k.unfinished++
+	if k.unfinished == 1 {
+		return r.After
+	}
+	return max(r.After, retryAfter(k.unfinished-1))
 }
 
 // end takes the busy mark away.

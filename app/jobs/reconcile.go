@@ -119,6 +119,10 @@ func (m *Manager) finish(ctx context.Context, job *river.Job[reconcileArgs], pen
 	if err != nil {
 		return err
 	}
+	var wait time.Duration
+	if result != nil {
+		wait = m.memory.pace(id, result)
+	}
 	return m.Store.Tx(ctx, "jobs.finish", func(tx *sql.Tx) error {
 		requested := int64(0)
 		if pending.Requested > 0 {
@@ -136,15 +140,15 @@ func (m *Manager) finish(ctx context.Context, job *river.Job[reconcileArgs], pen
 			return fmt.Errorf("complete job: %w", err)
 		}
 		switch {
-		case result != nil && result.Again:
+		case result != nil && result.Again && wait == 0:
 			return m.requestTx(ctx, tx, store.SyncRequest{Fabric: id, Source: pending.Source, Login: pending.Login})
 		case requested > pending.Requested:
 			return m.enqueueTx(ctx, tx, reconcileArgs{Fabric: id}, true)
-		case result != nil && result.After > 0:
+		case wait > 0:
 			if _, err := m.Store.RequestSync(ctx, tx, store.SyncRequest{Fabric: id, Source: "timer"}); err != nil {
 				return err
 			}
-			_, err := m.client.InsertTx(ctx, tx, reconcileArgs{Fabric: id}, &river.InsertOpts{ScheduledAt: time.Now().Add(result.After)})
+			_, err := m.client.InsertTx(ctx, tx, reconcileArgs{Fabric: id}, &river.InsertOpts{ScheduledAt: time.Now().Add(wait)})
 			return err
 		}
 		return nil

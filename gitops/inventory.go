@@ -52,9 +52,9 @@ type KindCapability struct {
 	Events                       bool // an event rule for the type is safe
 	// Denied: NetBox refused the last listing. Unlike what the backend cannot do, that may change at any time: full
 	// compares ask again.
-	Denied bool
-	Reason                       string
-	Workaround                   string
+	Denied     bool
+	Reason     string
+	Workaround string
 }
 
 // Listing is one kind's objects of this fabric.

@@ -491,6 +491,10 @@ func (r *run) settleNetBox(ctx context.Context) error {
 				u.PutOverwritten = overwrittenBy(i, row.Pre, r.now())
 			}
 			u.DropIntents = []string{i.ID}
+		case row != nil && i.Op == OpCreate && r.state.based(i.Key):
+			// The create was repeated, and both were carried out: somebody deleted the first object in between.
+			u.PutOverwritten = r.state.deletedBetween(i, row, r.now())
+			u.DropIntents = []string{i.ID}
 		case row != nil:
 			u = r.state.landed(i, landedRow(i, row), r.now())
 			if i.Op == OpDelete {
@@ -803,7 +807,7 @@ func (r *run) publish(ctx context.Context) error {
 	}
 	for _, i := range r.state.Intents {
 		nowhere := pl.compared[i.Key.Kind] && r.git.Resources[i.Key] == nil && len(r.netbox.ByKey[i.Key]) == 0
-		if i.Undecidable && (pl.joined[i.Key] && !pl.hasConflict(i.Key, UnknownOutcome) || nowhere) {
+		if i.Undecidable && (pl.joined[i.Key] && !pl.unsettles(i) || nowhere) {
 			u.DropIntents = append(u.DropIntents, i.ID)
 		}
 	}
@@ -836,10 +840,20 @@ func (r *run) voidDecisions(u *Update) {
 	slices.Sort(u.DropDecisions)
 }
 
-func (pl *Plan) hasConflict(k Key, code ConflictCode) bool {
-	for i := range pl.Conflicts {
-		if pl.Conflicts[i].Key == k && pl.Conflicts[i].Code == code {
-			return true
+// unsettles tells whether a conflict stands at, above or below a path of the intent: then it is not known yet which of
+// its values base should hold.
+func (pl *Plan) unsettles(i *Intent) bool {
+	for n := range pl.Conflicts {
+		c := &pl.Conflicts[n]
+		if c.Key != i.Key {
+			continue
+		}
+		at, _ := ParsePath(c.Path)
+		for _, change := range i.Paths {
+			p, _ := ParsePath(change.Path)
+			if shorter := min(len(p), len(at)); samePath(p[:shorter], at[:shorter]) {
+				return true
+			}
 		}
 	}
 	return false
@@ -1268,15 +1282,23 @@ func (r *run) writeGit(ctx context.Context) error {
 	}
 }
 
-// followStaleHead reads the moved head; true when directory and configuration are as planned.
+// followStaleHead reads the moved head; true when nothing touched directory and configuration since.
 func (r *run) followStaleHead(ctx context.Context) (bool, error) {
 	snap, err := r.Repository.Observe(ctx)
 	if err != nil {
 		return false, fmt.Errorf("observe Git for %s: %w", r.Fabric.Name, err)
 	}
+	// An equal tree is not enough: our own commit whose answer was lost, and a person's edit that took it back, leave the
+	// same tree behind. No commit since may have touched the directory.
 	descends := false
 	for _, c := range snap.Commits {
-		descends = descends || c.OID == r.snap.Head
+		if c.OID == r.snap.Head {
+			descends = true
+			break
+		}
+		if c.TouchesDirectory {
+			break
+		}
 	}
 	if snap.DirTree != r.snap.DirTree || snap.ConfigBlob != r.snap.ConfigBlob || !descends || snap.Head == r.snap.Head {
 		return false, nil

@@ -187,7 +187,7 @@ func (p *planner) pairs() []pair {
 			pr.netbox = all[0]
 		}
 		if len(in.NetBox.ByKey[k]) == 0 {
-			if o := in.NetBox.ByPK[k.Kind][r.PK]; o != nil && o.Key != k && base[o.Key] == nil && len(in.NetBox.ByKey[o.Key]) == 1 &&
+			if o := in.NetBox.ByPK[k.Kind][r.PK]; o != nil && o.Key != k && !taken[o.Key] && base[o.Key] == nil && len(in.NetBox.ByKey[o.Key]) == 1 &&
 				(!inGit(o.Key) || !inGit(k)) && in.Git.Duplicates[o.Key] == nil && in.Git.Duplicates[k] == nil {
 				// Renamed in NetBox; Git may have renamed it the same way.
 				if g := in.Git.Resources[o.Key]; g == nil || p.renamedInGit(r, g, base) {

@@ -307,6 +307,12 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 		if err != nil {
 			continue
 		}
+		if len(at) == 0 {
+			if o.None {
+				p.undoneDelete(pr, id, m)
+			}
+			continue
+		}
 		g, n := lookup(kind, any(pr.git.Body), at), lookup(kind, any(p.in.NetBox.Bodies[pr.netbox]), at)
 		value := o.Value
 		if o.None {
@@ -344,6 +350,27 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 	return out
 }
 
+// undoneDelete shows a delete in NetBox that a repeated create of ours undid, and carries it out when a person decides so.
+func (p *planner) undoneDelete(pr pair, id string, m *merger) {
+	if m.decision != nil {
+		switch side, decision := m.decision(nil, any(map[string]any(pr.git.Body)), any(map[string]any(pr.git.Body)), none); {
+		case decision == "":
+		case side == SideNetBox:
+			p.deleteInNetBox(pr, "decided: keep NetBox", decision) // Git follows as with any delete in NetBox
+			p.plan.moot = append(p.plan.moot, id)
+			p.plan.more[pr.key.Kind] = true
+			return
+		default:
+			p.plan.moot = append(p.plan.moot, id)
+			p.plan.spent = append(p.plan.spent, decision)
+			return
+		}
+	}
+	body := any(map[string]any(pr.git.Body))
+	m.clashes = append(m.clashes, clash{nil, DeleteEdit, body, body, none,
+		"deleted in NetBox while it was being created there a second time, because the first answer was lost"})
+}
+
 // overwrittenDeletes shows objects that our delete removed although a writer without a trace had changed them: the
 // resource is gone on both sides, and its last value is kept for a person.
 func (p *planner) overwrittenDeletes() {
@@ -352,7 +379,7 @@ func (p *planner) overwrittenDeletes() {
 		if !p.in.NetBox.Known[o.Key.Kind] {
 			continue
 		}
-		if o.Path != "" {
+		if o.Path != "" || o.None {
 			if p.in.Git.Resources[o.Key] == nil && len(p.in.NetBox.ByKey[o.Key]) == 0 && p.in.State.Resources[o.Key] == nil {
 				p.plan.moot = append(p.plan.moot, id) // the resource itself was deleted since
 			}

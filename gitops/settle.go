@@ -129,6 +129,21 @@ func overwrittenBy(i *Intent, pre *NetBoxObject, now time.Time) []*Overwritten {
 	return out
 }
 
+// based tells whether base holds the resource.
+func (s *State) based(k Key) bool {
+	r := s.Resources[k]
+	return r != nil && r.Exists
+}
+
+// deletedBetween is what is kept of a delete that a repeated create undid: the change log shows the object of the first
+// create, base holds another one, so somebody deleted the first before the second was made.
+func (s *State) deletedBetween(i *Intent, row *ChangeRow, now time.Time) []*Overwritten {
+	if r := s.Resources[i.Key]; r.PK == row.PK || r.NewPK == row.PK {
+		return nil
+	}
+	return []*Overwritten{{Key: i.Key, None: true, At: now}}
+}
+
 // differences calls f for each path at which a and b differ, as deep as both are maps or keyed lists.
 func differences(kind manifests.Kind, p Path, a, b any, f func(p Path, a, b any)) {
 	if same(kind, p, a, b) {

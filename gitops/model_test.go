@@ -99,6 +99,8 @@ type edit struct {
 	at    int
 	// private: taken back before anybody saw it; nothing is to be kept of it.
 	private bool
+	// commit is the index of the commit that brings an edit of Git.
+	commit int
 	// pushed: not set by anybody, but brought back by a force push.
 	pushed bool
 }
@@ -161,7 +163,11 @@ func (w *world) snapshot(oid string) *GitSnapshot {
 	c := w.commitAt(oid)
 	s := &GitSnapshot{Head: oid}
 	for _, h := range w.history(oid) {
-		s.Commits = append(s.Commits, Commit{OID: h.oid, Parents: []string{h.parent}, Message: h.message, TouchesDirectory: true})
+		touches := true
+		if p := w.commitAt(h.parent); p != nil {
+			touches = !maps.Equal(p.files, h.files)
+		}
+		s.Commits = append(s.Commits, Commit{OID: h.oid, Parents: []string{h.parent}, Message: h.message, TouchesDirectory: touches})
 		if len(s.Commits) == 100 {
 			break
 		}
@@ -202,7 +208,9 @@ type modelRepository struct{ *world }
 func (w modelRepository) Observe(context.Context) (*GitSnapshot, error) {
 	w.before("observe git")
 	head := w.head
-	if w.faults && w.stale > 0 {
+	if !w.ledger.StaleSince.IsZero() && w.now.Sub(w.ledger.StaleSince) > staleReadFor/2 {
+		w.stale = 0 // no replica lags for so long
+	} else if w.faults && w.stale > 0 {
 		w.stale--
 		if c := w.commitAt(head); c.parent != "" {
 			head = c.parent
@@ -621,6 +629,13 @@ func (w *world) cycle(req Request) (res *Result, err error) {
 			return fmt.Sprintf("sync_20260101_000000_%06s", strings.Map(func(r rune) rune { return 'a' + r - '0' }, fmt.Sprintf("%06d", w.ops)))
 		}}
 	w.say("cycle %+v", req)
+	if *modelSeed != 0 {
+		for _, k := range w.allKeys() {
+			if r := w.ledger.Resources[k]; r != nil {
+				w.say("  base %s %t pk %d new %d %v", k, r.Exists, r.PK, r.NewPK, r.Git)
+			}
+		}
+	}
 	for _, i := range w.ledger.sortedIntents() {
 		w.say("  open: %s %s %s %s %+v answered %t undecidable %t %s", i.ID, i.Side, i.Op, i.Key, i.Paths, i.Answered, i.Undecidable, i.LastUpdated)
 	}
@@ -763,15 +778,23 @@ func textOf(v any) string {
 
 // record notes one leaf edit. A user sees only the side he edits.
 func (w *world) record(side Side, k Key, path, value string, saw ...string) {
-	e := &edit{side: side, key: k, path: path, value: value, saw: saw, at: len(w.edits)}
+	e := &edit{side: side, key: k, path: path, value: value, saw: saw, at: len(w.edits), commit: len(w.commits)}
 	id := pathID(k, path)
-	if value == "-" && !w.based(k, path) && !w.origin[string(side)+id] && !w.origin[string(side.Other())+id] {
+	if value == "-" && !w.agreedOn(side, k, path) && !w.origin[string(side)+id] && !w.origin[string(side.Other())+id] {
 		e.private = true
 	}
 	w.origin[string(side)+id] = false
 	w.wrote[id+"="+value] = true
 	w.edits = append(w.edits, e)
 	w.say("  user edits %s %s %s: %v → %s", side, k, path, saw, value)
+}
+
+// agreedOn is based, for the very object: one that was made anew is not what base knows.
+func (w *world) agreedOn(side Side, k Key, path string) bool {
+	if o := w.byKey(k); side == SideNetBox && path == "" && o != nil && w.ledger.Resources[k] != nil && w.ledger.Resources[k].PK != o.PK {
+		return false
+	}
+	return w.based(k, path)
 }
 
 // baseText is base's Git half at a leaf.
@@ -822,6 +845,8 @@ func (w *world) userEdit() {
 		w.approve()
 	}
 	switch {
+	case side == SideGit && w.chance(6):
+		w.push(&modelCommit{files: w.files(), message: "elsewhere in the repository"})
 	case w.cfg.rewrite && side == SideGit && w.chance(15):
 		w.forcePush()
 	case w.cfg.rename && doc != nil && k.Kind == "VPC" && w.chance(25):
@@ -862,8 +887,8 @@ func (w *world) userEdit() {
 			if len(list) > 0 && w.chance(40) {
 				gone := list[w.rng.IntN(len(list))].(string)
 				p = p[:2].item(gone)
-				w.set(side, k, p, none)
 				w.record(side, k, p.String(), "-", gone)
+				w.set(side, k, p, none)
 				return
 			}
 			p, val, v = p[:2].item(name), name, name
@@ -873,8 +898,8 @@ func (w *world) userEdit() {
 		if !isNone(old) {
 			saw = textOf(old)
 		}
-		w.set(side, k, p, val)
 		w.record(side, k, p.String(), v, saw)
+		w.set(side, k, p, val)
 	}
 }
 
@@ -940,7 +965,6 @@ func (w *world) resolve(side Side) bool {
 	if _, isList := mine.([]any); isList {
 		return false
 	}
-	w.set(side, k, p, theirs)
 	v := "-"
 	if !isNone(theirs) {
 		v = textOf(theirs)
@@ -952,6 +976,7 @@ func (w *world) resolve(side Side) bool {
 		saw = append(saw, textOf(mine))
 	}
 	w.record(side, k, c.Path, v, saw...)
+	w.set(side, k, p, theirs)
 	return true
 }
 
@@ -995,7 +1020,11 @@ func (w *world) create(side Side, k Key) {
 
 func (w *world) remove(side Side, k Key, doc manifests.Object) {
 	w.record(side, k, "", "-", "present")
-	flatten(kindOf(k), nil, any(map[string]any(comparableBody(doc))), func(p Path, v string) { w.record(side, k, p.String(), "-", v) })
+	private := w.edits[len(w.edits)-1].private
+	flatten(kindOf(k), nil, any(map[string]any(comparableBody(doc))), func(p Path, v string) {
+		w.record(side, k, p.String(), "-", v)
+		w.edits[len(w.edits)-1].private = private || w.edits[len(w.edits)-1].private
+	})
 	if side == SideNetBox {
 		o := w.byKey(k)
 		w.row("delete", o.PK, o, nil, "", "user")
@@ -1056,6 +1085,16 @@ func (w *world) forcePush() {
 		return
 	}
 	w.say("  force push from %.6s to %.6s", w.head, to.oid)
+	// Edits in the dropped commits are given up by who drops them.
+	kept := map[string]bool{}
+	for _, c := range w.history(to.oid) {
+		kept[c.oid] = true
+	}
+	for _, e := range w.edits {
+		if e.side == SideGit && e.commit < len(w.commits) && !kept[w.commits[e.commit].oid] {
+			e.private = true
+		}
+	}
 	w.head = to.oid
 	after := w.leaves(SideGit)
 	for _, k := range w.allKeys() {
@@ -1218,12 +1257,19 @@ func (w *world) lost() string {
 }
 
 func (w *world) superseded(e *edit) bool {
-	if (w.cfg.hide || w.cfg.rewrite) && e.value == "-" {
-		// Behind a constraint, or in a history that was dropped, the other side deleted it too and made it anew: the new
-		// one was never this side's to delete.
+	if e.value == "-" {
+		// The other side deleted it too and made it anew: both had agreed that it is gone, whether or not a cycle saw it,
+		// and the new one was never this side's to delete.
 		for _, o := range w.edits {
 			if o.key == e.key && o.path == "" && o.side == e.side.Other() && o.value == "present" && o.at > 0 && w.deletedBefore(o) {
 				return true
+			}
+		}
+	}
+	if w.cfg.rename && e.value == "-" && e.path != "" {
+		for _, o := range w.edits[e.at+1:] {
+			if o.key == e.key && o.path == "" && o.side == e.side && o.value == "present" {
+				return true // another resource was given the name, with fields of its own
 			}
 		}
 	}
@@ -1231,10 +1277,14 @@ func (w *world) superseded(e *edit) bool {
 	if e.pushed {
 		later = w.edits // an older value came back: who had seen it then went on from it
 	}
-	for _, o := range later {
-		if w.cfg.bypass && o.key == e.key && o.path == "" {
-			return true // who deletes a resource, or makes it anew, gives up what is kept of its fields
+	if w.cfg.bypass && e.path != "" {
+		for _, o := range w.edits {
+			if o.key == e.key && o.path == "" && o.value == "-" {
+				return true // with a deleted resource, what is kept of its fields is given up
+			}
 		}
+	}
+	for _, o := range later {
 		if o.key != e.key || o.path != e.path {
 			continue
 		}

@@ -49,7 +49,7 @@ func commitMessage(fabric string, actions []*Action, operation, plan string, edi
 	fmt.Fprintf(&b, "%s: %s\n%s: %s\n", TrailerOperation, operation, TrailerPlan, plan)
 	sort.Strings(editors)
 	for i, e := range editors {
-		if i > 0 && editors[i-1] == e {
+		if e == "" || i > 0 && editors[i-1] == e {
 			continue
 		}
 		if author := people[e]; author != "" {
@@ -63,32 +63,36 @@ func commitMessage(fabric string, actions []*Action, operation, plan string, edi
 
 // actionLines describes one action, a line per field.
 func actionLines(a *Action) []string {
+	name := oneLine(a.Key.String(), 120) // a NetBox object may be called anything
 	switch a.Op {
 	case OpCreate:
-		return []string{a.Key.String() + ": created"}
+		return []string{name + ": created"}
 	case OpDelete:
-		return []string{a.Key.String() + ": deleted"}
+		return []string{name + ": deleted"}
 	}
 	var out []string
 	for _, c := range a.Paths {
-		out = append(out, fmt.Sprintf("%s: %s %s → %s", a.Key, oneLine(c.Path, 120), valueText(c.from()), valueText(c.to())))
+		out = append(out, fmt.Sprintf("%s: %s %s → %s", name, oneLine(c.Path, 120), valueText(c.from()), valueText(c.to())))
 	}
 	return out
 }
 
-// valueText is a value for people, on one line, cut at 60 code points.
+// valueText is a value for people, on one line, cut at 60 code points. Text stands without quotes unless it could be
+// taken for something else: a number, nothing, or an end of the value.
 func valueText(v any) string {
 	if isNone(v) {
 		return "(none)"
 	}
-	if s, ok := v.(string); ok && s != "" && oneLine(s, 60) == s {
+	if s, ok := v.(string); ok && s != "(none)" && s == strings.TrimSpace(oneLine(s, 60)) && !json.Valid([]byte(s)) && s != "" {
 		return s
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		return "?"
 	}
-	return oneLine(string(b), 60)
+	return oneLine(strings.TrimSuffix(b.String(), "\n"), 60)
 }
 
 // oneLine strips control characters and cuts at limit code points.

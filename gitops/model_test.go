@@ -191,7 +191,7 @@ func (w *world) parse(file string, e *TreeEntry) (*manifests.File, []manifests.D
 		return p.(parsed).file, p.(parsed).diags
 	}
 	f, d := manifests.Parse(file, e.Data)
-	if parseCount.Add(1)%20_000 == 0 {
+	if parseCount.Add(1)%4_000 == 0 {
 		parses.Clear()
 	}
 	parses.Store(id, parsed{f, d})
@@ -1531,7 +1531,7 @@ func TestModel(t *testing.T) {
 		}
 		return
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	defer debug.SetGCPercent(debug.SetGCPercent(300))
 	configs := modelConfigs()
 	var next, done atomic.Int64
 	var mu sync.Mutex

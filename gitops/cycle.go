@@ -360,6 +360,7 @@ func (r *run) gitFailed(err error) error {
 		return errEnough
 	case errors.Is(err, ErrOutcomeUnknown):
 		r.log("commit outcome unknown", "fabric", r.Fabric.Name, "error", err)
+		r.trouble(fmt.Sprintf("nothing tells yet whether the commit was made; it is looked at again: %v", err))
 		r.result.After = time.Second
 		return errEnough
 	case errors.As(err, &denied):

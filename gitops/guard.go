@@ -94,6 +94,8 @@ func (p *planner) guard() {
 				reason[i] = "deleting a " + a.Key.Kind + " always asks (guard.ask_delete)"
 			case perKind[a.Key.Kind] >= 2 && !p.seenOn(from, a.Key.Kind):
 				reason[i] = fmt.Sprintf("all %d resources of kind %s are gone from %s", perKind[a.Key.Kind], a.Key.Kind, sideName(from))
+			case from == SideGit && in.Git.DirTree == "" && base >= 2:
+				reason[i] = "the directory " + in.Fabric.Directory + " is gone from the branch"
 			case from == SideGit && in.State.MarkerSeen && !in.Git.HasMarker:
 				reason[i] = "the structure marker " + Marker + " is gone"
 			}

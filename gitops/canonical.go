@@ -239,8 +239,45 @@ func keyed(rule manifests.List, list []any) (keyedList, bool) {
 	return out, true
 }
 
+// identical reports whether two values are equal as they stand. What it calls different may still be the same; nearly
+// everything a plan compares is identical, and then no path needs to be made.
+func identical(a, b any) bool {
+	switch x := a.(type) {
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for k, v := range x {
+			if w, ok := y[k]; !ok || !identical(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		y, ok := b.([]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			if !identical(x[i], y[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	switch b.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return a == b
+}
+
 // same reports whether two values at a path are equal under ENGINE rule 1; either may be none.
 func same(kind manifests.Kind, p Path, a, b any) bool {
+	if identical(a, b) {
+		return true
+	}
 	if isNone(a) || isNone(b) {
 		if isNone(a) && isNone(b) {
 			return true
@@ -266,7 +303,7 @@ func same(kind manifests.Kind, p Path, a, b any) bool {
 			if !ok {
 				w = none
 			}
-			if !same(kind, p.field(k), v, w) {
+			if !identical(v, w) && !same(kind, p.field(k), v, w) {
 				return false
 			}
 		}
@@ -295,7 +332,7 @@ func same(kind manifests.Kind, p Path, a, b any) bool {
 			}
 		}
 		for i := range x {
-			if !same(kind, p.field(strconv.Itoa(i)), x[i], y[i]) {
+			if !identical(x[i], y[i]) && !same(kind, p.field(strconv.Itoa(i)), x[i], y[i]) {
 				return false
 			}
 		}

@@ -990,9 +990,17 @@ func (r *run) writeBatch(ctx context.Context, actions []*Action) error {
 		return err
 	}
 	queue := [][2]int{{0, len(actions)}}
+	second := map[int]bool{} // where a second half begins, while nothing in its first half was bad
 	for len(queue) > 0 {
 		from, to := queue[0][0], queue[0][1]
 		queue = queue[1:]
+		bad := second[from]
+		delete(second, from)
+		if bad && to-from > 1 {
+			// The whole was refused and the first half was not: what is bad is in here, so it need not be asked.
+			queue = halve(queue, from, to, second)
+			continue
+		}
 		batch := Batch{Kind: actions[0].Key.Kind, Op: wireOp(actions[0].Op), Operation: r.op.ID}
 		for _, a := range actions[from:to] {
 			batch.Items = append(batch.Items, a.write())
@@ -1009,6 +1017,11 @@ func (r *run) writeBatch(ctx context.Context, actions []*Action) error {
 			r.result.After = max(r.result.After, res.RetryAfter)
 			return r.dropIntents(ctx, intents, queue)
 		}
+		for _, item := range res.Items {
+			if item.Outcome != OutcomeDone {
+				delete(second, to) // the bad one may have been in this half
+			}
+		}
 		// Items named as bad are out; the rest of a refused batch goes again, halved when nothing was named.
 		start := -1
 		for n := 0; n <= to-from; n++ {
@@ -1021,8 +1034,7 @@ func (r *run) writeBatch(ctx context.Context, actions []*Action) error {
 			if start >= 0 {
 				lo, hi := from+start, from+n
 				if lo == from && hi == to && hi-lo > 1 {
-					mid := (lo + hi) / 2
-					queue = append(queue, [2]int{lo, mid}, [2]int{mid, hi})
+					queue = halve(queue, lo, hi, second)
 				} else {
 					queue = append(queue, [2]int{lo, hi})
 				}
@@ -1031,6 +1043,13 @@ func (r *run) writeBatch(ctx context.Context, actions []*Action) error {
 		}
 	}
 	return nil
+}
+
+// halve puts both halves of a range into the queue, and notes where the second begins.
+func halve(queue [][2]int, from, to int, second map[int]bool) [][2]int {
+	mid := (from + to) / 2
+	second[mid] = true
+	return append(queue, [2]int{from, mid}, [2]int{mid, to})
 }
 
 // dropIntents closes the intents of items that were not sent at all.

@@ -14,6 +14,7 @@ import (
 type source struct {
 	entry *TreeEntry
 	loose bool // a synchronised file in the fabric's root, filed when the directory is set up
+	filed bool // by this commit
 	file  *manifests.File
 	docs  []waitingDocument      // in the order of the file, empty ones left out
 	wrong []manifests.Diagnostic // errors of its documents, sorted by place
@@ -59,10 +60,14 @@ func (p *structurePlanner) ingest(setUp bool) {
 	}
 	p.keepBack(sources)
 	for _, s := range sources {
+		if s.loose {
+			p.fileLoose(s)
+		}
+	}
+	for _, s := range sources {
 		policy := p.in.Fabric.Ingest
 		switch {
 		case s.loose:
-			p.fileLoose(s)
 		case len(s.stays) > 0:
 			p.leave(s)
 		case len(s.docs) == 0 && len(s.wrong) == 0:
@@ -75,6 +80,32 @@ func (p *structurePlanner) ingest(setUp bool) {
 		}
 	}
 	p.clearReports()
+	p.keepEmptied()
+}
+
+// keepEmptied keeps the directories of the structure whose last file this commit takes away: Git has no empty ones.
+func (p *structurePlanner) keepEmptied() {
+	gone := map[string]bool{}
+	for _, c := range p.tree.staged {
+		if c.Delete {
+			gone[path.Dir(c.Path)] = true
+		}
+	}
+	for _, dir := range structureDirectories() {
+		if below := func(other string) bool { return other == dir || strings.HasPrefix(other, dir+"/") }; !slices.ContainsFunc(sortedIDs(gone), below) {
+			continue
+		}
+		stays := false
+		for at := range p.tree.observed {
+			stays = stays || strings.HasPrefix(at, dir+"/") && !p.tree.staged[at].Delete
+		}
+		for at, c := range p.tree.staged {
+			stays = stays || strings.HasPrefix(at, dir+"/") && !c.Delete
+		}
+		if keep := dir + "/.gitkeep"; !stays && p.tree.usable(keep) {
+			p.tree.put(keep, []byte(keepText(dir)), "100644")
+		}
+	}
 }
 
 // discover lists the files that wait, sorted by path: those below raw/ that match a pattern, and at set-up those loose in
@@ -85,7 +116,7 @@ func (p *structurePlanner) discover(setUp bool) []*source {
 		e := p.in.View.Entries[name]
 		where := placeOf(p.in.Fabric, name)
 		loose := setUp && where == placeLive && !strings.Contains(name, "/") && p.in.View.Files[name] != nil
-		if where != placePending && !loose || opaqueReason(e) != "" {
+		if where != placePending && !loose || opaqueReason(e) != "" || p.ignored(name) {
 			continue // an opaque file has a finding of its own already
 		}
 		switch base := path.Base(name); {
@@ -101,6 +132,11 @@ func (p *structurePlanner) discover(setUp bool) []*source {
 		}
 	}
 	return out
+}
+
+// ignored tells whether the configuration leaves a path out.
+func (p *structurePlanner) ignored(name string) bool {
+	return slices.ContainsFunc(p.in.Fabric.Ignore, func(glob string) bool { return matchIgnore(glob, name) })
 }
 
 // matchesPattern holds a file against the patterns: by its name, or below raw/ by its path there.
@@ -211,7 +247,7 @@ func (p *structurePlanner) keepLastCopy(s *source) {
 func (p *structurePlanner) updatesLoose(s *source, sources []*source) bool {
 	for i := range s.docs {
 		r := p.in.View.Resources[s.docs[i].key]
-		if s.docs[i].to == toManaged && r != nil && slices.ContainsFunc(sources, func(o *source) bool { return o.loose && o.entry.Path == r.File }) {
+		if s.docs[i].to == toManaged && r != nil && slices.ContainsFunc(sources, func(o *source) bool { return o.filed && o.entry.Path == r.File }) {
 			return true
 		}
 	}
@@ -234,7 +270,7 @@ func (p *structurePlanner) fileLoose(s *source) {
 		}
 	}
 	if len(why) == 0 {
-		if p.file(s) {
+		if s.filed = p.file(s); s.filed {
 			return
 		}
 		why = s.stays
@@ -337,6 +373,9 @@ func (p *structurePlanner) process(s *source) ([]filedDocument, error) {
 			}
 			filed = append(filed, f)
 			continue
+		}
+		if want := p.defaultPath(d.key); p.ignored(want) {
+			return nil, &placeError{d, fmt.Sprintf("%s would go to %s, which the configuration ignores", d.key, want), "take that path out of ignore, or delete the file"}
 		}
 		at, ok := p.tree.free(p.defaultPath(d.key))
 		if !ok || d.text == nil {

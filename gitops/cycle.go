@@ -308,6 +308,13 @@ func (r *run) structure(ctx context.Context) error {
 	}
 	commit, err := r.Repository.Commit(ctx, CommitRequest{ExpectedHead: r.snap.Head, Subject: plan.Subject,
 		Body: plan.Body + TrailerOperation + ": " + r.op.ID + "\n", Files: plan.Files})
+	var denied *PermissionError
+	if errors.As(err, &denied) {
+		// What cannot be filed must not hold up what can be synchronised.
+		r.denied = denied
+		r.op.ErrorMessage = denied.Message
+		return nil
+	}
 	if err != nil {
 		return r.gitFailed(err)
 	}

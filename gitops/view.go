@@ -24,6 +24,11 @@ const (
 
 // placeOf classifies a path relative to the fabric directory.
 func placeOf(f *Fabric, p string) place {
+	for _, glob := range f.Ignore {
+		if matchIgnore(glob, p) {
+			return placeNever
+		}
+	}
 	under := func(dir string) bool { return strings.HasPrefix(p, dir+"/") }
 	switch {
 	case under(".hnp"), under("raw/processed"), under("raw/errors"), under("backup"):
@@ -32,11 +37,6 @@ func placeOf(f *Fabric, p string) place {
 		return placeUnmanaged
 	case f.Layout == LayoutStandard && under("raw"):
 		return placePending
-	}
-	for _, glob := range f.Ignore {
-		if matchIgnore(glob, p) {
-			return placeNever
-		}
 	}
 	return placeLive
 }

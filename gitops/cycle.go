@@ -440,7 +440,20 @@ func (r *run) chooseKinds() {
 	for _, i := range r.state.Intents {
 		want[i.Key.Kind] = true
 	}
+	// What is held back goes on as soon as its cause is gone, on whichever side that was; a return to base is no
+	// difference that would be seen.
+	for _, c := range r.state.Conflicts {
+		want[c.Key.Kind] = true
+	}
+	if r.state.Waiting != nil {
+		for _, w := range r.state.Waiting.Actions {
+			want[w.Key.Kind] = true
+		}
+	}
 	for k, res := range r.state.Resources {
+		if res.FrozenCode != "" {
+			want[k.Kind] = true
+		}
 		if !res.Exists {
 			continue
 		}

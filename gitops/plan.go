@@ -997,6 +997,9 @@ func (p *planner) cause(file *manifests.File, code ConflictCode, doc int) (int, 
 	switch {
 	case code == FileStructure:
 		for i, d := range docs {
+			if d.Class == manifests.ClassResource && d.Identity.Name == "" {
+				return i, []string{"metadata"}
+			}
 			if d.Class == manifests.ClassBroken || d.Class == manifests.ClassUnsupportedVersion || disguised(d) != "" {
 				return i, nil
 			}

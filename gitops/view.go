@@ -195,6 +195,8 @@ func opaqueReason(e *TreeEntry) string {
 		return "a symbolic link"
 	case e.Mode == "160000":
 		return "a submodule"
+	case !safePath(e.Path):
+		return "under a name with control or invisible characters, which cannot be written safely,"
 	case e.Oversize:
 		return fmt.Sprintf("larger than %d bytes", MaxFileBytes)
 	case bytes.HasPrefix(e.Data, []byte("version https://git-lfs.github.com/spec/")):

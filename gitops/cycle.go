@@ -1614,6 +1614,10 @@ func (r *run) unread() string {
 // unsettled says which write's outcome is still open, empty for none.
 func (r *run) unsettled() string {
 	for _, i := range r.state.sortedIntents() {
+		// A create that got no answer is no loose end while NetBox shows the object: the unique key keeps a late one out.
+		if i.Op == OpCreate && r.netbox != nil && len(r.netbox.ByKey[i.Key]) > 0 {
+			continue
+		}
 		if i.Side == SideNetBox && !i.Answered && !i.Undecidable {
 			return fmt.Sprintf("%s: nothing tells yet whether NetBox carried a write out; it is looked at again", i.Key)
 		}

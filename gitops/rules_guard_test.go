@@ -404,6 +404,35 @@ func TestRule18HeldAndFrozen(t *testing.T) {
 				s.wantNetBox(vkey(i), "spec.mode", "2")
 			}
 		},
+		"ENGINE 18: one object that moved meanwhile does not hold back its batch": func(s *story) {
+			fleet(s, 6)
+			for i := range 6 {
+				s.gitEdit(vfile(i), "mode: 1", "mode: 2")
+			}
+			s.at("before update", func() { s.nbSet(vkey(3), "spec.vrf", "9") })
+			s.cycle()
+			for _, i := range []int{0, 1, 2, 4, 5} {
+				s.wantNetBox(vkey(i), "spec.mode", "2")
+			}
+			s.wantNetBox(vkey(3), "spec.mode", "1")
+			s.wantNotFrozen()
+			s.settled()
+			s.wantBoth(vkey(3), "spec.mode", "2")
+			s.wantBoth(vkey(3), "spec.vrf", "9")
+			s.wantInSync()
+		},
+		"ENGINE 18: one object that is gone meanwhile does not hold back its batch": func(s *story) {
+			fleet(s, 6)
+			for i := range 6 {
+				s.gitEdit(vfile(i), "mode: 1", "mode: 2")
+			}
+			s.at("before update", func() { s.nbDelete(vkey(3)) })
+			s.settled()
+			for _, i := range []int{0, 1, 2, 4, 5} {
+				s.wantNetBox(vkey(i), "spec.mode", "2")
+			}
+			s.wantConflict(vkey(3), "", DeleteEdit)
+		},
 		"ENGINE 18: a refused write is not repeated until something changes": func(s *story) {
 			fleet(s, 2)
 			s.refuse = func(Op, Key) string { return "no" }

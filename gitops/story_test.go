@@ -45,6 +45,7 @@ type story struct {
 	readAt   string              // reads answer this older head
 	denied   error               // of commits
 	firstRow int                 // rows of the change log before it were pruned
+	dieAt    int                 // the process dies before that many-th call of the story, saves included; 0 never
 }
 
 func newStory(t testing.TB) *story {
@@ -343,6 +344,9 @@ func (s *story) run(req Request) {
 
 func (s *story) call(format string, args ...any) {
 	s.calls = append(s.calls, fmt.Sprintf(format, args...))
+	if s.dieAt == len(s.calls) {
+		panic(crash{})
+	}
 }
 
 func (s *story) moment(where string) {
@@ -600,8 +604,8 @@ func (s storyLedger) Load(ctx context.Context) (*State, error) { return modelLed
 
 func (s storyLedger) Save(ctx context.Context, u *Update) error {
 	s.moment("before save")
+	s.call("save")
 	s.saves = append(s.saves, u)
-	s.calls = append(s.calls, "save")
 	return modelLedger{s.world}.Save(ctx, u)
 }
 
@@ -876,10 +880,7 @@ func (s *story) count(prefix string) int {
 	return n
 }
 
-// message is the newest commit's.
-func (s *story) message() string { return s.commitAt(s.head).message }
-
-// sameBytes tells whether a file is as it was.
+// wantBytes holds a file to exactly this text.
 func (s *story) wantBytes(name, text string) {
 	s.t.Helper()
 	if got := s.files()[name]; !bytes.Equal([]byte(got), []byte(text)) {

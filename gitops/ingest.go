@@ -64,6 +64,7 @@ func (p *structurePlanner) ingest(setUp bool) {
 			p.fileLoose(s)
 		}
 	}
+	moved := movedKeys(sources)
 	for _, s := range sources {
 		policy := p.in.Fabric.Ingest
 		switch {
@@ -75,10 +76,11 @@ func (p *structurePlanner) ingest(setUp bool) {
 				Code: "ingest/empty", Message: "the file holds no document; it is left alone", Fix: "delete it, or write a resource into it"})
 		case len(s.wrong) > 0 && (policy.ValidationStrict || s.count(toErrors) == len(s.docs)):
 			p.reject(s)
-		case !p.updatesLoose(s, sources):
+		case !s.holds(moved):
 			p.file(s)
 		}
 	}
+	p.reportWaiting()
 	p.clearReports()
 	p.keepEmptied()
 }
@@ -117,12 +119,9 @@ func (p *structurePlanner) discover(setUp bool) []*source {
 		where := placeOf(p.in.Fabric, name)
 		loose := setUp && where == placeLive && !strings.Contains(name, "/") && p.in.View.Files[name] != nil
 		if where != placePending && !loose || opaqueReason(e) != "" || p.ignored(name) {
-			continue // an opaque file has a finding of its own already
+			continue // what cannot be read, or has an unsafe path, has a finding of its own already
 		}
 		switch base := path.Base(name); {
-		case !safePath(name):
-			p.findings = append(p.findings, manifests.Diagnostic{File: name, Document: -1, Severity: manifests.SeverityError, Code: "ingest/unsafe-path",
-				Message: "the path holds characters that are not allowed in file names; the file is left alone", Fix: "rename it"})
 		case isYAMLName(name) && matchesPattern(p.in.Fabric.Ingest.FilePatterns, name):
 			out = append(out, &source{entry: e, loose: loose})
 		case loose || strings.HasPrefix(base, ".") || strings.HasPrefix(strings.ToUpper(base), "README"):
@@ -162,17 +161,29 @@ func (p *structurePlanner) keepBack(sources []*source) {
 		s *source
 		d *waitingDocument
 	}
-	waiting := map[Key][]place{}
+	waiting, loose := map[Key][]place{}, map[Key][]place{}
 	for _, s := range sources {
 		if d, ok := p.held[s.entry.Path]; ok {
 			s.stays = append(s.stays, d)
 		}
-		if s.loose || len(s.wrong) > 0 && p.in.Fabric.Ingest.ValidationStrict {
+		if len(s.wrong) > 0 && p.in.Fabric.Ingest.ValidationStrict {
 			continue
+		}
+		in := waiting
+		if s.loose {
+			in = loose
 		}
 		for i := range s.docs {
 			if d := &s.docs[i]; d.to == toManaged {
-				waiting[d.key] = append(waiting[d.key], place{s, d})
+				in[d.key] = append(in[d.key], place{s, d})
+			}
+		}
+	}
+	for key, places := range loose {
+		for _, at := range places {
+			r := p.in.View.Resources[key]
+			if len(places) > 1 || len(p.in.View.Duplicates[key]) > 0 || r != nil && r.File != at.s.entry.Path {
+				at.s.stays = append(at.s.stays, at.s.finding(at.d, "duplicate-identity", fmt.Sprintf("%s stands elsewhere too", key), "keep one of them first"))
 			}
 		}
 	}
@@ -215,8 +226,8 @@ func (p *structurePlanner) frozenTarget(key Key) (why, fix string) {
 		return fmt.Sprintf("belongs to %s, which is %s", r.File, v.FrozenFiles[r.File]), "repair that file first"
 	}
 	for _, w := range v.words {
-		if placeOf(p.in.Fabric, w.file) == placeLive && containsWord(w.text, key.Name) {
-			return fmt.Sprintf("may be in %s, which holds the name and is not readable", w.file), "repair that file first, or delete it"
+		if why := v.FrozenFiles[w.file]; why != "" && placeOf(p.in.Fabric, w.file) == placeLive && containsWord(w.text, key.Name) {
+			return fmt.Sprintf("may be in %s, which holds the name and is %s", w.file, why), "repair that file first, or delete it"
 		}
 	}
 	if at := p.defaultPath(key); v.Opaque[at] != "" {
@@ -243,15 +254,21 @@ func (p *structurePlanner) keepLastCopy(s *source) {
 	}
 }
 
-// updatesLoose tells whether a file sets a document that this very commit moves out of the root: it waits for the next.
-func (p *structurePlanner) updatesLoose(s *source, sources []*source) bool {
-	for i := range s.docs {
-		r := p.in.View.Resources[s.docs[i].key]
-		if s.docs[i].to == toManaged && r != nil && slices.ContainsFunc(sources, func(o *source) bool { return o.filed && o.entry.Path == r.File }) {
-			return true
+// movedKeys are the documents that this very commit moves out of the root: what sets them waits for the next one.
+func movedKeys(sources []*source) map[Key]bool {
+	keys := map[Key]bool{}
+	for _, s := range sources {
+		for i := range s.docs {
+			if s.filed && s.docs[i].to == toManaged {
+				keys[s.docs[i].key] = true
+			}
 		}
 	}
-	return false
+	return keys
+}
+
+func (s *source) holds(keys map[Key]bool) bool {
+	return slices.ContainsFunc(s.docs, func(d waitingDocument) bool { return d.to == toManaged && keys[d.key] })
 }
 
 // fileLoose files what lies in the root of the directory. A file without resources is none of our business; one that
@@ -263,11 +280,6 @@ func (p *structurePlanner) fileLoose(s *source) {
 	why := s.stays
 	if len(why) == 0 {
 		why = s.wrong
-	}
-	for i := range s.docs {
-		if d := &s.docs[i]; len(why) == 0 && len(p.in.View.Duplicates[d.key]) > 0 {
-			why = append(why, s.finding(d, "duplicate-identity", fmt.Sprintf("%s stands twice", d.key), "keep one of them first"))
-		}
 	}
 	if len(why) == 0 {
 		if s.filed = p.file(s); s.filed {

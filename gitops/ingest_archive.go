@@ -155,7 +155,7 @@ func (p *structurePlanner) refuse(s *source, data []byte, wrong []manifests.Diag
 		at := numbered(errorsDirectory+belowRaw(s.entry.Path), i)
 		same := p.tree.replaceable(at) && bytes.Equal(p.in.View.Entries[at].Data, data)
 		beside := at + reportSuffix
-		if (same || p.tree.usable(at)) && (p.tree.usable(beside) || p.tree.replaceable(beside)) {
+		if (same || p.tree.usable(at)) && (p.tree.usable(beside) || p.outdated(beside)) {
 			p.tree.put(at, data, s.entry.Mode)
 			p.tree.put(beside, reportText(wrong), "100644")
 			return at, true
@@ -164,26 +164,49 @@ func (p *structurePlanner) refuse(s *source, data []byte, wrong []manifests.Diag
 	return "", false
 }
 
-// leave says beside, in raw/errors/, why a file waits. When that is said already, nothing changes.
+// leave lets a file wait where it is, and says why.
 func (p *structurePlanner) leave(s *source) {
 	manifests.SortDiagnostics(s.stays)
 	p.report(s.stays...)
-	text := reportText(s.stays)
-	for i := 1; i <= 1000; i++ {
-		name := numbered(errorsDirectory+belowRaw(s.entry.Path), i)
-		at := name + reportSuffix
-		_, copied := p.tree.files[strings.ToLower(name)]
-		if copied || p.claims[at] || !p.tree.usable(at) && !p.tree.replaceable(at) {
-			continue // a report of another file
+	p.waiting = append(p.waiting, s.entry.Path)
+	p.left = append(p.left, s)
+}
+
+// reportWaiting says beside, in raw/errors/, why files wait. What is said already stays where it is said, so that the
+// same reasons never make another commit; only then are new error files written.
+func (p *structurePlanner) reportWaiting() {
+	said := func(s *source, at func(name string) bool) bool {
+		for i := 1; i <= 1000; i++ {
+			name := numbered(errorsDirectory+belowRaw(s.entry.Path), i)
+			if _, copied := p.tree.files[strings.ToLower(name)]; !copied && !p.claims[name+reportSuffix] && at(name+reportSuffix) {
+				p.claims[name+reportSuffix] = true
+				return true
+			}
 		}
-		p.claims[at] = true
-		p.waiting = append(p.waiting, s.entry.Path)
-		if e := p.in.View.Entries[at]; e == nil || !bytes.Equal(e.Data, text) {
-			p.tree.put(at, text, "100644")
-			p.line("%s: waits, see %s", s.entry.Path, at)
-		}
-		return
+		return false
 	}
+	var unsaid []*source
+	for _, s := range p.left {
+		text := reportText(s.stays)
+		if !said(s, func(at string) bool { return p.tree.replaceable(at) && bytes.Equal(p.in.View.Entries[at].Data, text) }) {
+			unsaid = append(unsaid, s)
+		}
+	}
+	for _, s := range unsaid {
+		said(s, func(at string) bool {
+			if !p.tree.usable(at) && !p.outdated(at) {
+				return false
+			}
+			p.tree.put(at, reportText(s.stays), "100644")
+			p.line("%s: waits, see %s", s.entry.Path, at)
+			return true
+		})
+	}
+}
+
+// outdated tells whether an error file of this program may be written anew.
+func (p *structurePlanner) outdated(at string) bool {
+	return p.tree.replaceable(at) && isReport(p.in.View.Entries[at])
 }
 
 // reportText is an error file: "line:column: message [code] (fix: …)", a line for each finding.

@@ -167,18 +167,21 @@ func (s *source) open(doc int, items []any) ([]waitingDocument, []manifests.Diag
 	return out, bad
 }
 
-// finding is an error at a document's name, or at what there is of it; nil is the file as a whole.
+// finding is an error at a document's name, or where the document begins when it has none or is no resource; nil is the
+// file as a whole.
 func (s *source) finding(d *waitingDocument, code, message, fix string) manifests.Diagnostic {
 	out := manifests.Diagnostic{File: s.entry.Path, Document: -1, Severity: manifests.SeverityError, Code: code, Message: oneLine(message, 500), Fix: fix}
 	if d == nil || s.file == nil {
 		return out
 	}
-	at := []string{"metadata", "name"}
+	var at []string
 	if d.item >= 0 {
-		at = append([]string{"items", strconv.Itoa(d.item)}, at...)
+		at = []string{"items", strconv.Itoa(d.item)}
 	}
-	r, ok := s.file.Locate(d.doc, at...)
-	if !ok { // no name: the document's first line says enough
+	r, _ := s.file.Locate(d.doc, at...)
+	if name, ok := s.file.Locate(d.doc, append(at, "metadata", "name")...); ok && code != "not-a-resource" {
+		r = name
+	} else {
 		r.EndLine, r.EndColumn = r.StartLine, r.StartColumn
 	}
 	out.Document, out.StartLine, out.StartColumn, out.EndLine, out.EndColumn = d.doc, r.StartLine, r.StartColumn, r.EndLine, r.EndColumn

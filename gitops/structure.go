@@ -91,6 +91,7 @@ type structurePlanner struct {
 	archived  int // files whose documents were filed
 	rejected  []string
 	waiting   []string
+	left      []*source // those of waiting
 	backup    string
 	claims    map[string]bool // error files that say why something still waits
 	edits     map[string]*fileEdits

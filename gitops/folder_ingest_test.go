@@ -598,7 +598,7 @@ func TestFolderIngestBadFiles(t *testing.T) {
 			}
 			f.run()
 			f.wantNothing()
-			if len(f.plan.Diagnostics) == 0 {
+			if len(f.view.Diagnostics) == 0 {
 				f.t.Error("nothing is said")
 			}
 		},

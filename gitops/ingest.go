@@ -16,6 +16,7 @@ type source struct {
 	loose bool // a synchronised file in the fabric's root, filed when the directory is set up
 	filed bool // by this commit
 	file  *manifests.File
+	lines [][]byte               // of the file, once a List was looked at
 	docs  []waitingDocument      // in the order of the file, empty ones left out
 	wrong []manifests.Diagnostic // errors of its documents, sorted by place
 	stays []manifests.Diagnostic // why the whole file stays where it is

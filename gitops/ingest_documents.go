@@ -61,7 +61,7 @@ func (p *structurePlanner) classify(s *source, found []manifests.Diagnostic) []m
 			d.to = toErrors
 			wrong = append(wrong, bad...)
 		} else {
-			d.text = cutDocument(s.file, i, d.object)
+			d.text = cutDocument(s.file, docs, i, d.object)
 		}
 		s.docs = append(s.docs, d)
 	}
@@ -154,7 +154,7 @@ func (s *source) open(doc int, items []any) ([]waitingDocument, []manifests.Diag
 			}
 			d.object, d.cut = withoutClusterFields(parsed.Object)
 			if len(d.cut) > 0 {
-				d.text = cutDocument(alone, at, d.object)
+				d.text = cutDocument(alone, alone.Documents(), at, d.object)
 			}
 		case manifests.ClassOther:
 			bad = append(bad, s.finding(&d, "not-a-resource", fmt.Sprintf("item %d of the List lacks apiVersion or kind", i+1), "correct the item"))
@@ -233,15 +233,15 @@ func clusterPath(p string) bool {
 // and makes it hold object, which is what it holds except for cut out fields. The bytes that come out have been read
 // again; what does not stand by itself (an anchor in another document is not possible, but a directive is) is written
 // anew. Nil when that is impossible too.
-func cutDocument(f *manifests.File, doc int, object manifests.Object) []byte {
-	docs, src := f.Documents(), f.Source()
-	from, last := 0, true
-	for i, d := range docs {
-		if d.Class != manifests.ClassEmpty && i < doc {
-			from = d.End
+// docs are the file's, read once: there may be thousands.
+func cutDocument(f *manifests.File, docs []manifests.Document, doc int, object manifests.Object) []byte {
+	src, from := f.Source(), 0
+	for i := doc - 1; i >= 0 && from == 0; i-- {
+		if docs[i].Class != manifests.ClassEmpty {
+			from = docs[i].End
 		}
-		last = last && (i <= doc || d.Class == manifests.ClassEmpty)
 	}
+	last := !slices.ContainsFunc(docs[doc+1:], func(d manifests.Document) bool { return d.Class != manifests.ClassEmpty })
 	front, directives := withoutMarkers(bytes.TrimPrefix(src[from:docs[doc].Start], []byte("\ufeff")))
 	body := src[docs[doc].Start:docs[doc].End]
 	var tail []byte
@@ -327,7 +327,10 @@ func (s *source) dedent(doc, item int) []byte {
 	if !ok || r.StartLine < 1 {
 		return nil
 	}
-	lines := bytes.SplitAfter(s.file.Source(), []byte("\n"))
+	if s.lines == nil {
+		s.lines = bytes.SplitAfter(s.file.Source(), []byte("\n"))
+	}
+	lines := s.lines
 	if r.EndColumn == 1 && r.EndLine > r.StartLine {
 		r.EndLine-- // the end of a literal block is the start of the next line
 	}

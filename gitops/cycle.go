@@ -82,6 +82,7 @@ type run struct {
 	snap   *GitSnapshot
 	git    *GitView
 	caps   *Capabilities
+	latest *Capabilities // as the listings left them
 	kinds  []string
 	lists  map[string]*Listing
 	netbox *NetBoxView
@@ -398,12 +399,12 @@ func (r *run) observeNetBox(ctx context.Context) error {
 	if r.lists, err = r.Inventory.List(ctx, r.kinds); err != nil {
 		return fmt.Errorf("list NetBox objects of %s: %w", r.Fabric.Name, err)
 	}
+	// What was refused before may have been granted, and the other way round; asking costs no request.
+	if r.latest, err = r.Inventory.Capabilities(ctx); err != nil {
+		return fmt.Errorf("probe NetBox for %s: %w", r.Fabric.Name, err)
+	}
 	if slices.ContainsFunc(r.kinds, func(kind string) bool { return caps.Kinds[kind].Denied }) {
-		// What was refused before may have been granted.
-		if caps, err = r.Inventory.Capabilities(ctx); err != nil {
-			return fmt.Errorf("probe NetBox for %s: %w", r.Fabric.Name, err)
-		}
-		r.caps, r.input.Caps = caps, caps
+		r.caps, r.input.Caps = r.latest, r.latest
 	}
 	if err := r.followFeed(ctx); err != nil {
 		return err
@@ -417,7 +418,7 @@ func (r *run) observeNetBox(ctx context.Context) error {
 		err := r.netbox.Errors[kind]
 		r.log("kind unknown", "fabric", r.Fabric.Name, "kind", kind, "error", err)
 		r.trouble(fmt.Sprintf("%s is not compared: %v", kind, err))
-		if !caps.Kinds[kind].Denied {
+		if !r.latest.Kinds[kind].Denied {
 			r.result.After = max(r.result.After, time.Second)
 		}
 	}
@@ -1604,7 +1605,7 @@ func (r *run) unread() string {
 		kinds[k.Kind] = true
 	}
 	for _, kind := range sortedKeys(kinds) {
-		if c := r.caps.Kinds[kind]; kinds[kind] && c.Denied {
+		if c := r.latest.Kinds[kind]; kinds[kind] && c.Denied {
 			return fmt.Sprintf("%s is not compared: %s: %s", kind, c.Reason, c.Workaround)
 		}
 	}

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -37,6 +38,7 @@ type known struct {
 	notBefore time.Time
 	why       string
 	failure   string // why the last cycle failed, for people; empty after one that went through
+	unread    string // why its repository's configuration could not be read the last time, for people
 	// moved counts the cycles in a row that met another configuration than the one that was read.
 	moved int
 	// unfinished counts the cycles in a row that asked for another one and wrote nothing.
@@ -243,6 +245,17 @@ func (m *memory) fail(fabric int64, why string) {
 	}
 }
 
+// reading notes how reading the configuration of a repository went, for all its fabrics; empty for well.
+func (m *memory) reading(repository int64, why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range m.fabrics {
+		if k.fabric.RepositoryID == repository {
+			k.unread = why
+		}
+	}
+}
+
 // remember takes over what a cycle's answers and listings held; only its writes when the cycle did not go through,
 // because what it listed was not worked on. It returns, by NetBox primary key of the fabric, the kinds of objects
 // that were ours and now stand under another fabric.
@@ -318,7 +331,7 @@ type Overlay struct {
 	// Parked: no cycle before Until, because of Why (a limit of GitHub or NetBox).
 	Until time.Time
 	Why   string
-	// Failure is why the last cycle did not go through, for people.
+	// Failure is why the last cycle, or the reading of its repository's configuration, did not go through, for people.
 	Failure string
 }
 
@@ -329,7 +342,7 @@ func (m *memory) overlay(fabric int64, now time.Time) Overlay {
 	if k == nil {
 		return Overlay{}
 	}
-	o := Overlay{Running: k.busy, Failure: k.failure}
+	o := Overlay{Running: k.busy, Failure: cmp.Or(k.failure, k.unread)}
 	if k.why != "" && k.notBefore.After(now) {
 		o.Until, o.Why = k.notBefore, k.why
 	}

@@ -58,6 +58,9 @@ func (w *repositoryWorker) Work(ctx context.Context, job *river.Job[repositoryAr
 	id := job.Args.Repository
 	return refresh(ctx, w.m, job, fmt.Sprintf("configuration of repository %d", id), func(ctx context.Context) error {
 		if err := w.m.refreshRepository(ctx, id); err != nil {
+			if _, parked := limitOf(err); !parked && ctx.Err() == nil {
+				w.m.memory.reading(id, err.Error())
+			}
 			return err
 		}
 		return w.m.goOn(ctx, id)
@@ -101,11 +104,13 @@ func (m *Manager) refreshRepository(ctx context.Context, id int64) error {
 	if errors.As(err, &denied) {
 		finding := configFinding(configPath(file), 0, CodeCannotRead, denied.Message, "see the installation's settings of the App")
 		log.Error("configuration cannot be read", zap.Error(err))
+		m.memory.reading(id, denied.Message)
 		return m.keepConfiguration(ctx, r, r.ConfigBlob, []manifests.Diagnostic{finding})
 	}
 	if err != nil {
 		return fmt.Errorf("read configuration of %s/%s: %w", r.Owner, r.Name, err)
 	}
+	m.memory.reading(id, "")
 	if file.DefaultBranch != "" {
 		r.DefaultBranch = file.DefaultBranch
 	}

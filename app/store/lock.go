@@ -38,4 +38,7 @@ func lockFile(path string) (*fileLock, error) {
 }
 
 // unlock keeps the file: removing it would let two processes lock two different files of one name.
-func (l *fileLock) unlock() error { return l.f.Close() }
+// The lock is given up in words, because a process that is just being started may hold a copy of the descriptor.
+func (l *fileLock) unlock() error {
+	return errors.Join(syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN), l.f.Close())
+}

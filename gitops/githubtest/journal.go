@@ -134,7 +134,9 @@ func (j *journal) close() error {
 	if j.file != nil {
 		err = errors.Join(err, j.file.Close())
 	}
-	return errors.Join(err, j.lock.Close())
+	// Given up in words: a git process between its fork and its exec holds a copy of the descriptor, and closing ours
+	// would not free the lock until it is gone.
+	return errors.Join(err, syscall.Flock(int(j.lock.Fd()), syscall.LOCK_UN), j.lock.Close())
 }
 
 // table is one kind of record, by id. It is guarded by the Server's lock.

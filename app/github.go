@@ -48,7 +48,11 @@ func (g gitHub) Configuration(ctx context.Context, r store.Repository) (jobs.Con
 	if errors.Is(err, gitops.ErrBranchMissing) {
 		return jobs.Configuration{}, nil // an empty repository has no configuration
 	}
-	return jobs.Configuration{Path: f.Path, Blob: f.BlobOID, Data: f.Data, DefaultBranch: f.DefaultBranch}, err
+	out := jobs.Configuration{Path: f.Path, Blob: f.BlobOID, Data: f.Data, Both: f.Both, DefaultBranch: f.DefaultBranch}
+	if f.BlobOID != "" && (errors.Is(err, repo.ErrConfigTooLarge) || errors.Is(err, repo.ErrConfigSymlink)) {
+		out.Unusable, err = err.Error(), nil
+	}
+	return out, err
 }
 
 func (g gitHub) Head(ctx context.Context, r store.Repository, branch string) (string, error) {

@@ -36,6 +36,10 @@ type Configuration struct {
 	Path string // .github/hnp-sync.yaml or .yml
 	Blob string // its object id, empty when there is none
 	Data []byte
+	// Unusable is why the file, which exists, has no Data (a symbolic link, too large); empty otherwise.
+	Unusable string
+	// Both: the other spelling exists too, and is not read.
+	Both bool
 	// DefaultBranch as GitHub says now; empty when the answer did not say.
 	DefaultBranch string
 }

@@ -25,6 +25,8 @@ const (
 	CodeMissingFabric    = "config-fabric-missing"         // NetBox has no fabric of that name
 	CodeTaken            = "config-fabric-taken"           // another entry or repository has the fabric or directory
 	CodeNetBoxAway       = "config-netbox-unavailable"     // NetBox did not answer; the pairing stays as it was
+	CodeUnusable         = "config-syntax"                 // the file is a symbolic link, or too large
+	CodeBoth             = "config-overlap"                // both spellings of the file exist
 	CodeCannotRead       = "config-unreadable"             // GitHub refuses the file or repository
 	CodeConnectionFabric = "config-no-connection"          // the server has no such connection
 )
@@ -120,7 +122,18 @@ func (m *Manager) refreshRepository(ctx context.Context, id int64) error {
 		}
 		return m.endFabrics(ctx, r, log, "it has no .github/hnp-sync.yaml on its default branch")
 	}
-	entries, findings := m.ParseConfig(file.Path, file.Data)
+	var entries []gitops.Fabric
+	var findings []manifests.Diagnostic
+	if file.Unusable != "" {
+		findings = append(findings, configFinding(file.Path, 1, CodeUnusable, file.Unusable, "make it a regular file of less than 512 KB"))
+	} else {
+		entries, findings = m.ParseConfig(file.Path, file.Data)
+	}
+	if file.Both {
+		d := configFinding(file.Path, 0, CodeBoth, ".github/hnp-sync.yml exists too and is not read", "keep one of the two")
+		d.Severity = manifests.SeverityWarning
+		findings = append(findings, d)
+	}
 	if len(entries) == 0 && wrong(findings) {
 		// The last valid one stays in force: a typing error must not end a fabric's synchronisation.
 		logFindings(log, "configuration is wrong: the last valid one stays in force", findings)

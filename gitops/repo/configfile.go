@@ -11,7 +11,7 @@ import (
 )
 
 // MaxConfigBytes is the largest in-repository configuration that is read.
-const MaxConfigBytes = 256 << 10
+const MaxConfigBytes = gitops.MaxConfigBytes
 
 // ConfigFile is the in-repository configuration as it stands on one branch.
 type ConfigFile struct {
@@ -32,15 +32,19 @@ type ConfigFile struct {
 	Archived   bool
 }
 
-// ErrConfigTooLarge: the configuration is over MaxConfigBytes.
-var ErrConfigTooLarge = errors.New("configuration file too large")
+// ErrConfigTooLarge: the configuration is over MaxConfigBytes. ErrConfigSymlink: it is a symbolic link, which is not
+// followed. With either, ReadConfig's answer holds everything but Data.
+var (
+	ErrConfigTooLarge = errors.New("configuration file too large")
+	ErrConfigSymlink  = errors.New("configuration file is a symbolic link, which is not followed")
+)
 
 // ReadConfig reads the in-repository configuration of a branch; "" means the default branch. A missing file is not
 // an error (Path is empty), a missing branch or an empty repository is gitops.ErrBranchMissing. One request.
 func (a *App) ReadConfig(ctx context.Context, ref Ref, branch string) (ConfigFile, error) {
 	out, err := a.readConfig(ctx, ref, branch)
 	if err != nil {
-		return ConfigFile{}, fmt.Errorf("read configuration of %s: %w", ref, err)
+		return out, fmt.Errorf("read configuration of %s: %w", ref, err)
 	}
 	return out, nil
 }
@@ -139,11 +143,12 @@ func (a *App) readConfig(ctx context.Context, ref Ref, branch string) (ConfigFil
 	if found == nil {
 		return res, nil
 	}
-	if res.Data, err = r.configData(ctx, res.Path, found); err != nil {
+	res.BlobOID = found.OID
+	res.Data, err = r.configData(ctx, res.Path, found)
+	if err != nil && !errors.Is(err, ErrConfigTooLarge) && !errors.Is(err, ErrConfigSymlink) {
 		return ConfigFile{}, err
 	}
-	res.BlobOID = found.OID
-	return res, nil
+	return res, err
 }
 
 func (r *Repository) configData(ctx context.Context, path string, n *entryNode) ([]byte, error) {
@@ -154,7 +159,7 @@ func (r *Repository) configData(ctx context.Context, path string, n *entryNode) 
 	}
 	switch f := files[0]; {
 	case f.mode == modeSymlink:
-		return nil, fmt.Errorf("%s is a symbolic link, which is not followed", path)
+		return nil, fmt.Errorf("%w: %s", ErrConfigSymlink, path)
 	case f.size > MaxConfigBytes:
 		return nil, fmt.Errorf("%w: %s has %d bytes, the limit is %d", ErrConfigTooLarge, path, f.size, MaxConfigBytes)
 	}

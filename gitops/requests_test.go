@@ -182,9 +182,10 @@ func TestRequestBudgets(t *testing.T) {
 	}
 
 	// A refused batch is split until every bad object has an answer of its own.
-	for _, bad := range []int{0, 1, 2, 5, 10, 50, 100} {
+	for at, bad := range []int{0, 1, 2, 5, 10, 50, 100, 1, 1, 2} {
+		first := []int{11, 11, 11, 11, 11, 11, 11, 90, 62, 62}[at]
 		for _, unnamed := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%d bad objects of 100, unnamed %t", bad, unnamed), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d bad objects of 100 from %d on, unnamed %t", bad, first, unnamed), func(t *testing.T) {
 				t.Parallel()
 				const n = 100
 				s := newStory(t)
@@ -193,7 +194,7 @@ func TestRequestBudgets(t *testing.T) {
 				fleet(s, n)
 				refused := map[string]bool{}
 				for i := range bad {
-					refused[fmt.Sprintf("v%d", (i*37+11)%n)] = true
+					refused[fmt.Sprintf("v%d", (i*37+first)%n)] = true
 				}
 				s.refuse = func(_ Op, k Key) string {
 					if refused[k.Name] {

@@ -91,6 +91,22 @@ func TestRule19Guard(t *testing.T) {
 			s.wantWaiting()
 			s.wantGone(SideNetBox, vkey(9))
 		},
+		"ENGINE 19: what was approved no longer counts as done, from NetBox": func(s *story) {
+			fleet(s, 12)
+			for i := range 6 {
+				s.nbDelete(vkey(i))
+			}
+			s.settled()
+			s.cycle()
+			s.approves()
+			s.settled()
+			for i := 6; i < 10; i++ {
+				s.nbDelete(vkey(i))
+				s.settled()
+			}
+			s.wantWaiting()
+			s.wantGone(SideGit, vkey(9))
+		},
 		"ENGINE 19: what was brought back no longer counts as done": func(s *story) {
 			fleet(s, 12)
 			for i := range 5 {

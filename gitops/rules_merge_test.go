@@ -247,6 +247,17 @@ func TestRule8MergeNeitherSideWouldAccept(t *testing.T) {
 			s.wantBoth("vpc/a", "spec.mode", "1")
 			s.wantInSync()
 		},
+		"ENGINE 8: what both sides agree on is base, frozen or not": func(s *story) {
+			start(s)
+			s.gitEdit(aFile, "x: 1", "x: 5, bad: 1")
+			s.nbSet("vpc/a", "spec.x", "5")
+			s.settled()
+			s.wantFrozen("vpc/a", SchemaConflict)
+			s.gitEdit(aFile, "x: 5, bad: 1", "x: 1") // saw 5 on both sides
+			s.settled()
+			s.wantBoth("vpc/a", "spec.x", "1")
+			s.wantInSync()
+		},
 		"ENGINE 8: an invalid document is not copied": func(s *story) {
 			start(s)
 			s.gitEdit(aFile, "x: 1", "x: 2, bad: 1")

@@ -28,6 +28,8 @@ const (
 // pollLoop asks every repository for its head and every NetBox for its change log, once an interval: what hooks
 // would have said.
 func (m *Manager) pollLoop(ctx context.Context) {
+	// Before the start's full compares have listed anything, so that they need not be repeated.
+	m.pollFeeds(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -47,6 +49,11 @@ func (m *Manager) poll(ctx context.Context) {
 			m.pollOne(ctx, r.Owner+"/"+r.Name, func(ctx context.Context) error { return m.pollRepository(ctx, r) })
 		}
 	}
+	m.pollFeeds(ctx)
+}
+
+// pollFeeds reads the change log of every NetBox that has a fabric.
+func (m *Manager) pollFeeds(ctx context.Context) {
 	fabrics := map[string][]store.Fabric{}
 	var names []string
 	for _, f := range m.memory.list() {

@@ -103,7 +103,9 @@ func TestBadRepositoryConfiguration(t *testing.T) {
 		noError(t, os.WriteFile(p, []byte(repoConfig), 0o644))
 		noError(t, os.WriteFile(strings.TrimSuffix(p, "yaml")+"yml", []byte("fabrics: []\n"), 0o644))
 	})
-	s.eventually("both are said", func() bool { return strings.Contains(problems(r.status()), ".github/hnp-sync.yml exists too and is not read") })
+	s.eventually("both are said", func() bool {
+		return strings.Contains(problems(r.status()), ".github/hnp-sync.yml exists too and is not read")
+	})
 	s.gitEdit("Repair", func(dir string) {
 		noError(t, os.Remove(filepath.Join(dir, ".github", "hnp-sync.yml")))
 	})

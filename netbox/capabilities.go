@@ -78,7 +78,7 @@ func kindCapability(p *probed, kind, unread string) gitops.KindCapability {
 	if !t.pages && !p.companion {
 		k.Delete, k.Events = false, false
 		reasons = append(reasons, fmt.Sprintf("the plugin has no page for %s: NetBox answers 500 to every delete, and an event rule on the type breaks every save", kind))
-		workarounds = append(workarounds, "install the netbox/companion plugin; until then its changes are read from the change log, and a delete must be made in the database by an administrator")
+		workarounds = append(workarounds, "its changes are read from the change log; a delete must be made in the database by an administrator, until NetBox has a plugin with the missing page names")
 		if p.release.less(versionOmit) {
 			k.Create, k.Update = false, false
 			reasons = append(reasons, "NetBox before "+versionOmit.String()+" cannot save it either")

@@ -107,7 +107,7 @@ func TestWriteSendsNothing(t *testing.T) {
 		want    string
 		message string
 	}{
-		"delete of a kind without page":          {"4.7.3", external(gitops.OpDelete), "refused refused", "netbox/companion"},
+		"delete of a kind without page":          {"4.7.3", external(gitops.OpDelete), "refused refused", "in the database by an administrator"},
 		"save of it before 4.5.2":                {"4.5.1", external(gitops.OpUpdate), "refused refused", "upgrade NetBox"},
 		"kind without table":                     {"4.7.3", batch(func(b *gitops.Batch) { b.Kind = "Gateway" }), "refused refused", "no table"},
 		"bulk delete before 4.7 claims too much": {"4.6.8", batchOf(t, gitops.OpDelete, 2), "batch_refused batch_refused", ""},

@@ -352,9 +352,9 @@ func (m *Manager) noteUnpaired(lists map[string][]NetBoxFabric) {
 	}
 }
 
-// PasteLines are the lines of .github/hnp-sync.yaml that pair a NetBox fabric.
+// PasteLines are the lines below fabrics: of .github/hnp-sync.yaml that pair a NetBox fabric.
 func PasteLines(connection string, n NetBoxFabric) string {
-	return fmt.Sprintf("fabrics:\n  - name: %q\n    netbox: %s\n    directory: gitops/hedgehog/%s\n", n.Name, connection, url.PathEscape(slug(n.Name)))
+	return fmt.Sprintf("  - name: %q\n    netbox: %s\n    directory: gitops/hedgehog/%s\n", n.Name, connection, url.PathEscape(slug(n.Name)))
 }
 
 func slug(name string) string {

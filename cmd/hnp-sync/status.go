@@ -59,7 +59,7 @@ func (p *printer) line(format string, args ...any) {
 func printStatus(w io.Writer, st api.Status) error {
 	p := &printer{w: w}
 	if len(st.Fabrics) == 0 {
-		p.line("no fabrics: a repository needs .github/hnp-sync.yaml and an entry under repositories: of the server")
+		p.line("no fabrics: a repository needs the App installed (and not suspended), .github/hnp-sync.yaml on its default branch, and an entry under repositories: of the server")
 	}
 	for _, f := range st.Fabrics {
 		p.line("%s: %s  (%s/%s, fabric %d of NetBox %s)", show(f.Name), f.State, show(f.Repository), show(f.Directory), f.NetBoxID, show(f.NetBox))
@@ -97,7 +97,7 @@ func printStatus(w io.Writer, st api.Status) error {
 		}
 	}
 	for _, u := range st.Unconfigured {
-		p.line("NetBox %s has fabric %s in no configuration; to synchronise it, add to .github/hnp-sync.yaml:\n%s", show(u.NetBox), show(u.Name), u.Lines)
+		p.line("NetBox %s has fabric %s in no configuration; to synchronise it, add below fabrics: in .github/hnp-sync.yaml:\n%s", show(u.NetBox), show(u.Name), u.Lines)
 	}
 	p.line("queue: %d", st.Queue)
 	return p.err

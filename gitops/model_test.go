@@ -1315,7 +1315,13 @@ func (w *world) shown(e *edit) bool {
 	}
 	for _, o := range w.ledger.Overwritten {
 		at, _ := ParsePath(o.Path)
-		if o.Key != e.key || len(at) > len(p) || !samePath(at, p[:len(at)]) || o.None {
+		if o.Key != e.key || len(at) > len(p) || !samePath(at, p[:len(at)]) {
+			continue
+		}
+		if o.None {
+			if e.value == "-" {
+				return true
+			}
 			continue
 		}
 		if v := lookup(kindOf(e.key), withPath(kindOf(e.key), map[string]any{}, at, o.Value), p); !isNone(v) && textOf(v) == e.value {

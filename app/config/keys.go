@@ -58,6 +58,6 @@ var keys = []key{
 		{name: "full_compare", kind: kindDuration, def: "15m", doc: "How often everything is compared."},
 		{name: "debounce", kind: kindDuration, def: "1s", doc: "Least time between two commits of one fabric. The first trigger starts at once."},
 	}},
-	{name: "mirror", kind: kindBoolean, def: "true", doc: "Write the mapping fields (file, hash, commit) back to NetBox."},
+	{name: "mirror", kind: kindBoolean, def: "true", doc: "Write the mapping fields (file, hash, commit) back to NetBox. Accepted, but nothing is written back yet."},
 	{name: "people", kind: kindMap, doc: "NetBox user to commit co-author: `alice: \"Alice Ng <alice@example.com>\"`."},
 }

@@ -112,7 +112,6 @@ func (w *fileWriter) add(a *Action) error {
 			return fmt.Errorf("write %s: %w", p, err)
 		}
 		a.file, a.doc = p, 0
-		w.plan.paths[a.Key] = p
 		return nil
 	case OpDelete:
 		if w.onlyDocument(a) {

@@ -59,7 +59,6 @@ type Plan struct {
 	used        map[string]bool // approvals whose actions are in Actions
 	approved    map[string]bool // fingerprints of actions that run by approval
 	edited      map[string]*editedFile
-	paths       map[Key]string // where a resource stands in Git after the commit
 }
 
 // Action is one write the plan wants.
@@ -112,7 +111,7 @@ type planner struct {
 func MakePlan(in *Input) *Plan {
 	p := &planner{in: in, later: map[Key]bool{}, plan: &Plan{
 		compared: map[string]bool{}, states: map[Key]string{}, used: map[string]bool{},
-		approved: map[string]bool{}, more: map[string]bool{}, joined: map[Key]bool{}, edited: map[string]*editedFile{}, paths: map[Key]string{},
+		approved: map[string]bool{}, more: map[string]bool{}, joined: map[Key]bool{}, edited: map[string]*editedFile{},
 	}}
 	p.plan.Diagnostics = append(p.plan.Diagnostics, in.Git.Diagnostics...)
 	p.plan.undos = p.recentUndos()
@@ -567,7 +566,6 @@ func (p *planner) saveAgreed(pr pair, m *merger) {
 	if changed {
 		p.plan.adopt = append(p.plan.adopt, r)
 	}
-	p.plan.paths[pr.key] = pr.git.File
 }
 
 // settledPaths are the paths at which both observations agree; among them those of unknown base that are gone from
@@ -735,7 +733,6 @@ func (p *planner) onlyInGit(pr pair, decided bool) {
 	}
 	a.fingerprint = p.fingerprint(&a, pr)
 	p.plan.Actions = append(p.plan.Actions, a)
-	p.plan.paths[k] = pr.git.File
 	p.plan.states[k] = "pending"
 }
 

@@ -169,6 +169,10 @@ func (r *run) observeGit(ctx context.Context) error {
 		return err
 	}
 	if u := r.state.settleGit(snap.Commits, snap.Head, r.input.AtMergeBase != nil, r.now()); len(u.DropIntents)+len(u.PutIntents) > 0 {
+		if r.input.AtMergeBase == nil {
+			// Base now knows what this head holds: a read from before it is a stale one from here on (ENGINE 13).
+			u.Head = &snap.Head
+		}
 		if err := r.save(ctx, u); err != nil {
 			return err
 		}

@@ -697,8 +697,9 @@ func (w *world) document(side Side, k Key) manifests.Object {
 	return nil
 }
 
-func (w *world) find(k Key) (string, *manifests.File, int) {
-	files := w.files()
+func (w *world) find(k Key) (string, *manifests.File, int) { return w.findIn(w.files(), k) }
+
+func (w *world) findIn(files map[string]string, k Key) (string, *manifests.File, int) {
 	for _, p := range slices.Sorted(maps.Keys(files)) {
 		if !isYAMLName(p) {
 			continue
@@ -794,7 +795,23 @@ func (w *world) agreedOn(side Side, k Key, path string) bool {
 	if o := w.byKey(k); side == SideNetBox && path == "" && o != nil && w.ledger.Resources[k] != nil && w.ledger.Resources[k].PK != o.PK {
 		return false
 	}
+	if side == SideGit && w.madeAnew(k) {
+		return false
+	}
 	return w.based(k, path)
+}
+
+// madeAnew tells whether the document in Git was deleted and made anew since the head the ledger knows.
+func (w *world) madeAnew(k Key) bool {
+	for _, c := range w.history(w.head) {
+		if file, _, _ := w.findIn(c.files, k); file == "" {
+			return true
+		}
+		if c.oid == w.ledger.Head {
+			return false
+		}
+	}
+	return false
 }
 
 // baseText is base's Git half at a leaf.
@@ -1582,6 +1599,7 @@ func TestModelFound(t *testing.T) {
 	}{
 		{"hidden rows", 125899, "a repeated create undid a delete"},
 		{"hidden rows", 151915, "a stale read older than what base had been settled with"},
+		{"writers without a trace", 181256, "of two values overwritten one after the other only the later was kept"},
 		{"no change log", 124917, "an equal tree hid a commit without an answer and its undoing"},
 		{"no change log", 61491, "an undecided write was forgotten while a conflict above it stood"},
 		{"renames", 38032, "two names of base became one object"},

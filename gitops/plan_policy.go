@@ -3,6 +3,7 @@ package gitops
 import (
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -299,8 +300,9 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 			ids = append(ids, id)
 		}
 	}
-	sort.Strings(ids)
+	p.oldestFirst(ids)
 	var out []flow
+	var shown []Path
 	for _, id := range ids {
 		o := p.in.State.Overwritten[id]
 		at, err := ParsePath(o.Path)
@@ -344,10 +346,22 @@ func (p *planner) overwritten(pr pair, kind manifests.Kind, m *merger) []flow {
 				continue
 			}
 		}
+		if slices.ContainsFunc(shown, func(s Path) bool { n := min(len(s), len(at)); return samePath(s[:n], at[:n]) }) {
+			continue // several values of one place are decided one after the other
+		}
+		shown = append(shown, at)
 		m.clashes = append(m.clashes, clash{at, ConcurrentModification, n, g, value,
 			"a change in NetBox that left no trace was overwritten; its value is kept here"})
 	}
 	return out
+}
+
+// oldestFirst orders ids of State.Overwritten by the time their value was overwritten.
+func (p *planner) oldestFirst(ids []string) {
+	sort.Strings(ids)
+	sort.SliceStable(ids, func(i, j int) bool {
+		return p.in.State.Overwritten[ids[i]].At.Before(p.in.State.Overwritten[ids[j]].At)
+	})
 }
 
 // undoneDelete shows a delete in NetBox that a repeated create of ours undid, and carries it out when a person decides so.
@@ -374,7 +388,10 @@ func (p *planner) undoneDelete(pr pair, id string, m *merger) {
 // overwrittenDeletes shows objects that our delete removed although a writer without a trace had changed them: the
 // resource is gone on both sides, and its last value is kept for a person.
 func (p *planner) overwrittenDeletes() {
-	for _, id := range sortedIDs(p.in.State.Overwritten) {
+	ids := sortedIDs(p.in.State.Overwritten)
+	p.oldestFirst(ids)
+	shown := map[Key]bool{}
+	for _, id := range ids {
 		o := p.in.State.Overwritten[id]
 		if !p.in.NetBox.Known[o.Key.Kind] {
 			continue
@@ -396,6 +413,7 @@ func (p *planner) overwrittenDeletes() {
 			case decision == "":
 			case side == SideNetBox:
 				p.bringBack(o, value, decision)
+				shown[o.Key] = true
 				continue
 			default:
 				p.plan.moot = append(p.plan.moot, id)
@@ -403,6 +421,10 @@ func (p *planner) overwrittenDeletes() {
 				continue
 			}
 		}
+		if shown[o.Key] {
+			continue // several lost values of one resource are decided one after the other
+		}
+		shown[o.Key] = true
 		p.conflict(pr, clash{nil, DeleteEdit, none, none, any(value), "deleted in Git while a change in NetBox that left no trace was made; its last value is kept here"})
 		p.plan.states[o.Key] = "conflict"
 	}

@@ -96,7 +96,7 @@ func (s *State) Apply(u *Update) {
 		delete(s.Overwritten, id)
 	}
 	for _, o := range u.PutOverwritten {
-		s.Overwritten[pathID(o.Key, o.Path)] = o
+		s.Overwritten[o.id()] = o
 	}
 	if u.EndPause {
 		s.Pause = nil
@@ -128,7 +128,19 @@ func (s *State) Clone() *State {
 	return &c
 }
 
-// pathID names one path of one resource in the maps Dropped and Overwritten.
+// id names one value of one path in State.Overwritten: two values that were overwritten one after the other are kept
+// both.
+func (o *Overwritten) id() string {
+	kind, _ := manifests.LookupKind(o.Key.Group, o.Key.Kind)
+	at, _ := ParsePath(o.Path)
+	value := o.Value
+	if o.None {
+		value = none
+	}
+	return pathID(o.Key, o.Path) + "=" + hashOf(kind, at, value)[:16]
+}
+
+// pathID names one path of one resource in the map Dropped and, with a value, in Overwritten.
 func pathID(k Key, path string) string {
 	return k.Group + "/" + k.Kind + "/" + k.Namespace + "/" + k.Name + "#" + path
 }

@@ -29,6 +29,8 @@ type Cycle struct {
 	Problems func(doc manifests.Object) []string
 	// Validate gives the findings of one document with their places, for people. Nil finds nothing.
 	Validate func(f *manifests.File, doc int) []manifests.Diagnostic
+	// Check gives all findings of the fabric's files, those between files included, for evaluations. Nil finds none.
+	Check func(files []*manifests.File) []manifests.Diagnostic
 	// NewOperation makes a new operation id: sync_20250730_123456_k7q2mx (UTC start and 6 random base32 characters).
 	NewOperation func(now time.Time) string
 	// Log receives one line per notable event: msg and key-value pairs; nil logs nothing.

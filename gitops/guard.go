@@ -108,6 +108,7 @@ func (p *planner) guard() {
 			a := &p.plan.Actions[i]
 			if why := reason[i]; why != "" {
 				p.wait(a, why)
+				p.plan.guarded = append(p.plan.guarded, *a)
 				continue
 			}
 			keep = append(keep, *a)

@@ -44,6 +44,7 @@ type Plan struct {
 	// Pause stops all writing; nil when the plan may run.
 	Pause *Pause
 
+	guarded     []Action        // what Waiting holds back
 	compared    map[string]bool // kinds this plan looked at completely
 	adopt       []*Resource     // base as both observations hold it
 	drop        []Key           // gone on both sides

@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"netbox/netboxtest/gonetbox": {"netbox/netboxtest"},
 	"netbox/provision":           {"gitops", "netbox"},
 	"handlers":                   {"gitops", "manifests"},
+	"handlers/feedback":          {"gitops", "manifests"},
 	"app/config":                 {"gitops"},
 	"app/store":                  {"gitops", "handlers", "manifests"},
 	"app/jobs":                   {"app/store", "gitops", "gitops/repo", "handlers", "manifests"},

@@ -21,6 +21,9 @@ type Clock interface{ Now() time.Time }
 type Cycle struct {
 	Repository Repository
 	Inventory  Inventory
+	// Proposals are the pull requests into the branch; nil where there are none: then mode pull_request writes nothing
+	// to Git, and a protected branch is an error.
+	Proposals Proposals
 	Ledger     Ledger
 	Clock      Clock
 	Fabric     Fabric
@@ -37,6 +40,8 @@ type Cycle struct {
 	Log func(msg string, kv ...any)
 	// People maps NetBox users to commit co-authors ("Alice Ng <alice@example.com>").
 	People map[string]string
+	// ProposalText makes title and text of pull requests; nil takes the commit's message.
+	ProposalText ProposalText
 	// Parse parses a blob; nil parses without a cache.
 	Parse Parser
 }
@@ -67,6 +72,8 @@ type Result struct {
 	After time.Duration
 	// Commits and NetBoxWrites count the write requests that were answered with success.
 	Commits, NetBoxWrites int
+	// Proposed counts the pull requests that were opened or rewritten.
+	Proposed int
 }
 
 // rereadAfter is how old a listing may be when a batch of updates is sent: writers that leave no trace in NetBox are
@@ -101,6 +108,11 @@ type run struct {
 	feed       *FeedPage    // rows from the cursor on, when they were read
 	files      []FileChange // of the commit that was made
 	why        string       // see trouble
+
+	blocked       map[string]bool // branches of pull requests whose state is not known now
+	conflicting   map[string]bool // branches of pull requests that no longer merge
+	staged        []FileChange    // what structure and ingestion need, to be proposed
+	stagedSubject string
 }
 
 // Run does one cycle: settle what an earlier one left open, observe Git, observe NetBox, plan, guard, write NetBox,
@@ -125,7 +137,8 @@ func (c *Cycle) Run(ctx context.Context, req Request) (*Result, error) {
 		r.scope[k] = seq
 	}
 	for _, step := range []func(context.Context) error{
-		r.observeGit, r.structure, r.observeNetBox, r.makePlan, r.publish, r.writeNetBox, r.checkOverwritten, r.writeGit, r.close,
+		r.observeGit, r.followProposals, r.structure, r.observeNetBox, r.makePlan, r.publish, r.writeNetBox, r.checkOverwritten, r.writeGit,
+		r.proposeConflicts, r.close,
 	} {
 		err := step(ctx)
 		if errors.Is(err, errEnough) {
@@ -307,6 +320,10 @@ func (r *run) structure(ctx context.Context) error {
 	if len(plan.Files) == 0 || r.Fabric.Mode == ModeObserve || r.paused() {
 		return nil
 	}
+	if r.through() {
+		r.staged, r.stagedSubject = plan.Files, plan.Subject
+		return nil
+	}
 	r.begin(plan.Type)
 	r.op.FilesProcessed = plan.Processed
 	r.op.Details = plan.Details
@@ -316,6 +333,11 @@ func (r *run) structure(ctx context.Context) error {
 	commit, err := r.Repository.Commit(ctx, CommitRequest{ExpectedHead: r.snap.Head, Subject: plan.Subject,
 		Body: plan.Body + TrailerOperation + ": " + r.op.ID + "\n", Files: plan.Files})
 	var denied *PermissionError
+	if errors.As(err, &denied) && denied.Code == "protected_branch" && r.Proposals != nil {
+		r.staged, r.stagedSubject = plan.Files, plan.Subject
+		r.op = nil
+		return nil
+	}
 	if errors.As(err, &denied) {
 		// What cannot be filed must not hold up what can be synchronised.
 		r.denied = denied
@@ -456,6 +478,16 @@ func (r *run) chooseKinds() {
 		for _, w := range r.state.Waiting.Actions {
 			want[w.Key.Kind] = true
 		}
+	}
+	for _, rec := range r.state.Proposed {
+		for _, c := range rec.Commits {
+			for _, i := range c.Intents {
+				want[i.Key.Kind] = true
+			}
+		}
+	}
+	for _, d := range r.state.Declined {
+		want[d.Key.Kind] = true
 	}
 	for k, res := range r.state.Resources {
 		if res.FrozenCode != "" {
@@ -819,7 +851,7 @@ func earlier(a, b string) bool {
 func (r *run) publish(ctx context.Context) error {
 	pl := r.plan
 	u := &Update{PutResources: pl.adopt, DropResources: pl.drop, Waiting: &pl.Waiting, Undos: &pl.undos,
-		PutDropped: pl.dropped, DropDropped: pl.mootDropped, DropOverwritten: pl.moot, DropDecisions: pl.spent}
+		PutDropped: pl.dropped, DropDropped: pl.mootDropped, DropOverwritten: pl.moot, DropDecisions: pl.spent, DropDeclined: pl.mootDecline}
 	r.numberConflicts(u)
 	r.voidDecisions(u)
 	if r.input.AtMergeBase == nil || r.complete() {
@@ -1273,6 +1305,13 @@ func (r *run) writeGit(ctx context.Context) error {
 	if r.readOnly() {
 		return nil
 	}
+	if r.through() || len(r.staged) > 0 {
+		return r.propose(ctx)
+	}
+	if r.Fabric.Mode == ModePullRequest {
+		r.gitUnwritten(r.gitActions())
+		return nil
+	}
 	files, err := r.plan.commitFiles(r.input)
 	if err != nil {
 		return fmt.Errorf("prepare the commit for %s: %w", r.Fabric.Name, err)
@@ -1320,6 +1359,10 @@ func (r *run) writeGit(ctx context.Context) error {
 			r.gitUnwritten(actions)
 			r.result.Again = true
 			return errEnough
+		}
+		var denied *PermissionError
+		if errors.As(err, &denied) && denied.Code == "protected_branch" && r.Proposals != nil {
+			return r.propose(ctx)
 		}
 		if err != nil {
 			r.gitUnwritten(actions)
@@ -1643,6 +1686,7 @@ func (r *run) status() Status {
 		return s
 	}
 	s.PlanHash = r.plan.Hash
+	s.Proposals = r.proposalStatus()
 	s.Diagnostics = r.plan.Diagnostics
 	s.Waiting = append(s.Waiting, r.plan.Waiting.Actions...)
 	real := 0

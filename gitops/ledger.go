@@ -66,6 +66,10 @@ type State struct {
 	Dropped map[string]*Dropped
 	// Overwritten are values of writers that leave no trace, seen after our write replaced them (ENGINE 4).
 	Overwritten map[string]*Overwritten
+	// Proposed are our pull requests that are open, or whose end no cycle has seen yet, by branch (ENGINE 12).
+	Proposed map[string]*Proposed
+	// Declined are values that a person refused by closing their pull request unmerged.
+	Declined map[string]*DeclinedValue
 	// Opaque are the entries a missing resource could be in, as the last complete cycle knew them, path to object id
 	// (ENGINE 10): those of unknown content (symlink, submodule, LFS pointer, oversize), and those in unmanaged/ and
 	// raw/ that hold resources. Not renewed while something is missing that a new one may hold.
@@ -177,6 +181,8 @@ type PathChange struct {
 	To       any    `json:"to,omitempty"`
 	FromNone bool   `json:"from_absent,omitempty"`
 	ToNone   bool   `json:"to_absent,omitempty"`
+	// Base is the hash of base's pair at the path when the value was proposed (ENGINE 12); empty for direct writes.
+	Base string `json:"base,omitempty"`
 	// Detached: the other side does not hold the value; base stays as it is when the write landed.
 	Detached bool `json:"detached,omitempty"`
 }
@@ -309,6 +315,40 @@ type Overwritten struct {
 	At    time.Time
 }
 
+// Proposed is one pull request of ours.
+type Proposed struct {
+	Branch   string
+	Number   int // 0 until an answer gave it
+	URL      string
+	Conflict int // number of the conflict it shows, 0 for the rolling one
+	Key      Key // whose conflict it is; zero for the rolling one
+	// Tip is the branch's newest commit as we wrote it. Changes tells what it proposes, to see whether that moved.
+	Tip, Changes string
+	// Commits are ours, oldest first, at most 20; Sending is one whose answer has not come.
+	Commits []ProposedCommit
+	Sending *ProposedCommit
+	// Theirs: people pushed to it, and it is left alone.
+	Theirs bool
+}
+
+// ProposedCommit is one commit of a pull request and what it proposes.
+type ProposedCommit struct {
+	OID       string
+	Operation string
+	Changes   string
+	Intents   []*Intent
+	Decisions []string // spent when it is merged
+}
+
+// DeclinedValue is a change to Git that a person declined by closing its pull request. It holds until either value moves.
+type DeclinedValue struct {
+	Key      Key
+	Path     string
+	From, To string // hashes of what Git holds and of what was proposed
+	Number   int    // the pull request
+	At       time.Time
+}
+
 // Pause codes.
 const (
 	PauseSecondApp = "second_app"
@@ -354,6 +394,10 @@ type Update struct {
 	PutDropped                []*Dropped
 	DropDropped               []string
 	PutOverwritten            []*Overwritten
+	PutProposed               []*Proposed
+	DropProposed              []string // by branch
+	PutDeclined               []*DeclinedValue
+	DropDeclined              []string
 	DropOverwritten           []string
 	Opaque                    *map[string]string
 	Pause                     *Pause
@@ -403,6 +447,18 @@ type Status struct {
 	Message    string // for state error and paused
 	// Diagnostics of the newest cycle: files and structure.
 	Diagnostics []manifests.Diagnostic
+	// Proposals are our pull requests that wait for people.
+	Proposals []ProposalStatus `json:",omitempty"`
+}
+
+// ProposalStatus is one of our open pull requests. Conflict is the number of the conflict it shows, 0 for the rolling
+// one. Theirs: people pushed to it, so it is left to them.
+type ProposalStatus struct {
+	Number   int
+	URL      string
+	Branch   string
+	Conflict int
+	Theirs   bool
 }
 
 // FrozenStatus is one frozen resource.

@@ -53,6 +53,8 @@ type Plan struct {
 	dropped     []*Dropped      // newly found paths of a rewritten history
 	mootDropped []string        // ids of Dropped records whose value moved on
 	missing     bool            // something base holds may have moved into an entry that is new
+	mootDecline []string        // ids of Declined records whose value moved on
+	proposals   []Action        // the NetBox values of open conflicts, as edits of Git: one pull request per resource
 	moot        []string        // ids of Overwritten records that no longer hold
 	more        map[string]bool // kinds that need another plan once this one is carried out
 	spent       []string        // decisions that need no write
@@ -116,6 +118,7 @@ func MakePlan(in *Input) *Plan {
 	}
 	p.overwrittenDeletes()
 	p.mootRecords()
+	p.mootDeclined()
 	p.plan.Pause = p.pairingPause()
 	p.plan.planFiles(in)
 	p.guard()

@@ -73,6 +73,10 @@ func (p *planner) onlyInNetBox(pr pair, decided bool) {
 		p.existenceDecided(pr, UnknownOutcome, "creating it on the other side got no answer, and nothing tells whether it was deleted there since")
 		return
 	}
+	if d := p.declined(k, nil, none, p.netboxBody(pr)); d != nil && !decided {
+		p.existenceDecided(pr, Declined, d.why())
+		return
+	}
 	for _, path := range p.in.Git.Moved[k] {
 		if placeOf(p.in.Fabric, path) != placeUnmanaged {
 			continue
@@ -155,6 +159,10 @@ func (p *planner) goneInNetBox(pr pair) {
 	dir := p.wholeDirection(k, nil)
 	if dir == GitToGUI || dir == Disabled {
 		p.existence(pr, DriftCode, "deleted in NetBox, and the direction is "+string(dir))
+		return
+	}
+	if d := p.declined(k, nil, any(map[string]any(pr.git.Body)), none); d != nil {
+		p.existenceDecided(pr, Declined, d.why())
 		return
 	}
 	p.deleteInGit(pr, "deleted in NetBox")

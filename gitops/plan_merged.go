@@ -43,6 +43,7 @@ func (p *planner) merged(pr pair) {
 	m.merge(orNone(bG), orNone(bN), any(g), any(n))
 	m.flows = append(m.flows, p.overwritten(pr, kind, m)...)
 	p.strategy(m)
+	p.declinedFlows(pr, m)
 
 	name := p.names(pr, m)
 	if to := pr.netbox.Key; name == SideGit && !(safeName(to.Name) && safeName(to.Namespace)) {
@@ -68,6 +69,7 @@ func (p *planner) merged(pr pair) {
 	}
 	p.saveAgreed(pr, m)
 	p.clashes(pr, m)
+	p.proposeClashes(pr, m)
 	p.writeMerged(pr, m, name)
 	if m.later {
 		p.later[k] = true
@@ -114,6 +116,10 @@ func (p *planner) names(pr pair, m *merger) Side {
 	dir, _ := m.direction(path)
 	switch {
 	case pr.git.Key == b && dir != GitToGUI && dir != Disabled:
+		if d := p.declined(pr.key, path, pr.git.Key.Name, pr.netbox.Key.Name); d != nil {
+			m.clashes = append(m.clashes, clash{path, Declined, b.Name, pr.git.Key.Name, pr.netbox.Key.Name, d.why()})
+			return ""
+		}
 		return SideGit
 	case pr.netbox.Key == b && dir != GUIToGit && dir != Disabled:
 		return SideNetBox

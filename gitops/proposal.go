@@ -31,6 +31,9 @@ type Proposal struct {
 	// the tracked branch did not have, newest first, at most 100.
 	Head    string
 	Commits []string
+	// Operation is the HNP-Operation trailer of Head, empty when it has none: tells our commit whose answer was lost
+	// from a person's.
+	Operation string
 	// State is "open", "merged" or "closed".
 	State string
 	// MergeCommit is the commit of the tracked branch that contains it (merge, squash, or the last of a rebase); only

@@ -250,6 +250,9 @@ func (u *Update) merge(o *Update) {
 	u.DropDecisions = append(u.DropDecisions, o.DropDecisions...)
 	u.PutRefusals = append(u.PutRefusals, o.PutRefusals...)
 	u.DropRefusals = append(u.DropRefusals, o.DropRefusals...)
+	u.PutDeclined = append(u.PutDeclined, o.PutDeclined...)
+	u.DropProposed = append(u.DropProposed, o.DropProposed...)
+	u.PutProposed = append(u.PutProposed, o.PutProposed...)
 }
 
 // Approve is the update by which a person lets through exactly what waits under hash: guarded actions, a pairing, or

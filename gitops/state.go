@@ -15,6 +15,7 @@ func NewState() *State {
 		Resources:    map[Key]*Resource{}, Intents: map[string]*Intent{}, Conflicts: map[int]*Conflict{},
 		Decisions: map[string]*Decision{}, Approvals: map[string]*Approval{}, Scope: map[string]int64{},
 		Refusals: map[Key]*Refusal{}, Dropped: map[string]*Dropped{}, Overwritten: map[string]*Overwritten{},
+		Proposed: map[string]*Proposed{}, Declined: map[string]*DeclinedValue{},
 		Opaque: map[string]string{},
 	}
 }
@@ -98,6 +99,18 @@ func (s *State) Apply(u *Update) {
 	for _, o := range u.PutOverwritten {
 		s.Overwritten[o.id()] = o
 	}
+	for _, b := range u.DropProposed {
+		delete(s.Proposed, b)
+	}
+	for _, p := range u.PutProposed {
+		s.Proposed[p.Branch] = p
+	}
+	for _, id := range u.DropDeclined {
+		delete(s.Declined, id)
+	}
+	for _, d := range u.PutDeclined {
+		s.Declined[pathID(d.Key, d.Path)] = d
+	}
 	if u.EndPause {
 		s.Pause = nil
 	}
@@ -124,6 +137,8 @@ func (s *State) Clone() *State {
 	c.Refusals = maps.Clone(s.Refusals)
 	c.Dropped = maps.Clone(s.Dropped)
 	c.Overwritten = maps.Clone(s.Overwritten)
+	c.Proposed = maps.Clone(s.Proposed)
+	c.Declined = maps.Clone(s.Declined)
 	c.Opaque = maps.Clone(s.Opaque)
 	return &c
 }

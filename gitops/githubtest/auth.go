@@ -248,8 +248,9 @@ func (s *Server) allow(id *identity, r *repoRow, permissions, level string) erro
 			scope = "repo"
 		}
 		need := level
-		if strings.Contains(permissions, "issues") && !r.Private {
-			need = "read" // anybody may comment on a public repository
+		if level == "write" && (strings.Contains(permissions, "issues") || permissions == "pull_requests") {
+			// Who may read may open issues and pull requests and comment; what else they may change, the operation asks.
+			need = "read"
 		}
 		if level != "read" && !id.scope(scope) || permissionRank(s.permission(id.account.Login, r)) < permissionRank(need) {
 			if level == "admin" {

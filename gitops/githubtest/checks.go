@@ -16,8 +16,12 @@ func (c *call) renderRun(run *checkRunRow) map[string]any {
 	if details == "" {
 		details = html
 	}
+	status, conclusion := run.Status, run.Conclusion
+	if status != "completed" && run.StartedAt != nil && c.s.now().Sub(*run.StartedAt) > staleAfter {
+		status, conclusion = "completed", "stale"
+	}
 	return map[string]any{"id": run.ID, "node_id": nodeID("CheckRun", run.ID), "head_sha": run.HeadSHA, "external_id": run.ExternalID, "url": url, "html_url": html, "details_url": details,
-		"status": run.Status, "conclusion": orNil(run.Conclusion), "started_at": stampPtr(run.StartedAt), "completed_at": stampPtr(run.CompletedAt), "name": run.Name,
+		"status": status, "conclusion": orNil(conclusion), "started_at": stampPtr(run.StartedAt), "completed_at": stampPtr(run.CompletedAt), "name": run.Name,
 		"output": map[string]any{"title": orNil(run.Title), "summary": orNil(run.Summary), "text": orNil(run.Text), "annotations_count": len(run.Annotations), "annotations_url": url + "/annotations"},
 		"app":    c.renderApp(c.s.apps.rows[run.AppID]), "pull_requests": c.checkPulls(run.HeadSHA), "check_suite": map[string]any{"id": run.SuiteID}}
 }
@@ -42,6 +46,38 @@ func (s *Server) emitRun(r *repoRow, actor *accountRow, cause string, run *check
 		return i.AppID == run.AppID || action == "created" || action == "completed"
 	})
 	return nil
+}
+
+// staleAfter is the age at which GitHub gives up an incomplete run.
+const staleAfter = 14 * 24 * time.Hour
+
+// dropOldRuns deletes the oldest runs of a name when a suite has too many.
+func (s *Server) dropOldRuns(newest *checkRunRow) {
+	most := 1000
+	if s.knobs.RunLimit > 0 {
+		most = s.knobs.RunLimit
+	}
+	same := s.runs.find(func(r *checkRunRow) bool { return r.SuiteID == newest.SuiteID && r.Name == newest.Name })
+	for _, old := range same[:max(0, len(same)-most)] {
+		s.runs.remove(old.ID)
+	}
+}
+
+// runCompleted tells of a run's end, and of its suite's when all runs of that
+// have ended.
+func (s *Server) runCompleted(r *repoRow, actor *accountRow, cause string, run *checkRunRow) error {
+	if err := s.emitRun(r, actor, cause, run, "completed", nil); err != nil {
+		return err
+	}
+	suite := s.suites.rows[run.SuiteID]
+	if status, _, _ := s.suiteState(suite); status == "completed" {
+		suite.UpdatedAt = s.now()
+		s.suites.put(suite.ID, suite)
+		if err := s.emitSuite(r, actor, cause, suite, "completed"); err != nil {
+			return err
+		}
+	}
+	return s.groupChecked(r, actor, cause, run.HeadSHA)
 }
 
 type checkIn struct {
@@ -187,11 +223,12 @@ func (c *call) createCheckRun() (int, any, error) {
 	}
 	run.ID = c.s.newID()
 	c.s.runs.put(run.ID, run)
+	c.s.dropOldRuns(run)
 	if err := c.s.emitRun(c.repo, c.id.account, c.routeName(), run, "created", nil); err != nil {
 		return 0, nil, err
 	}
 	if run.Status == "completed" {
-		if err := c.s.emitRun(c.repo, c.id.account, c.routeName(), run, "completed", nil); err != nil {
+		if err := c.s.runCompleted(c.repo, c.id.account, c.routeName(), run); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -233,7 +270,7 @@ func (c *call) updateCheckRun() (int, any, error) {
 	done := run.Status != "completed" && changed.Status == "completed"
 	c.s.runs.put(run.ID, &changed)
 	if done {
-		if err := c.s.emitRun(c.repo, c.id.account, c.routeName(), &changed, "completed", nil); err != nil {
+		if err := c.s.runCompleted(c.repo, c.id.account, c.routeName(), &changed); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -299,27 +336,4 @@ func (c *call) rerequestRun() (int, any, error) {
 		return 0, nil, err
 	}
 	return 201, map[string]any{}, c.s.emitRun(c.repo, c.id.account, c.routeName(), run, "rerequested", nil)
-}
-
-// ClickCheck is a person pressing a button of a check run: "Re-run" when the
-// identifier is empty, else the requested action.
-func (s *Server) ClickCheck(fullName string, checkRunID int64, login, identifier string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer s.hooks.wake()
-	r, _, err := s.find(fullName)
-	if err != nil {
-		return err
-	}
-	run, actor := s.runs.rows[checkRunID], s.accountByLogin(login)
-	if run == nil || run.RepoID != r.ID || actor == nil {
-		return fmt.Errorf("check run %d or account %s: %w", checkRunID, login, ErrNotFound)
-	}
-	if identifier == "" {
-		return s.emitRun(r, actor, "", run, "rerequested", nil)
-	}
-	if !slices.ContainsFunc(run.Actions, func(a checkAction) bool { return a.Identifier == identifier }) {
-		return fmt.Errorf("check run %d has no action %q", checkRunID, identifier)
-	}
-	return s.emitRun(r, actor, "", run, "requested_action", map[string]any{"requested_action": map[string]any{"identifier": identifier}})
 }

@@ -88,11 +88,12 @@ func (c *call) renderSuite(row *checkSuiteRow) (map[string]any, error) {
 		"head_commit": map[string]any{"id": k.oid, "tree_id": k.tree, "message": k.message, "timestamp": stamp(k.author.when), "author": person(k.author), "committer": person(k.committer)}}, nil
 }
 
+// checkPulls lists the pull requests of a head, without those from forks.
 func (c *call) checkPulls(sha string) []any {
 	out := []any{}
 	repo := map[string]any{"id": c.repo.ID, "url": c.repoURL(""), "name": c.repo.Name}
 	for _, i := range c.s.issues.all() {
-		if i.RepoID == c.repo.ID && i.Pull != nil && i.State == "open" && i.Pull.HeadSHA == sha {
+		if i.RepoID == c.repo.ID && i.Pull != nil && i.State == "open" && i.Pull.HeadSHA == sha && i.Pull.HeadRepo == 0 {
 			out = append(out, map[string]any{"id": i.Pull.ID, "number": i.Number, "url": c.repoURL("/pulls/%d", i.Number),
 				"head": map[string]any{"ref": i.Pull.Head, "sha": i.Pull.HeadSHA, "repo": repo}, "base": map[string]any{"ref": i.Pull.Base, "sha": i.Pull.BaseSHA, "repo": repo}})
 		}
@@ -148,10 +149,17 @@ func (c *call) rerequestSuite() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	body, err := c.renderSuite(row)
+	return 201, map[string]any{}, c.s.emitSuite(c.repo, c.id.account, c.routeName(), row, "rerequested")
+}
+
+// emitSuite tells the suite's own App.
+func (s *Server) emitSuite(r *repoRow, actor *accountRow, cause string, row *checkSuiteRow, action string) error {
+	v := s.view()
+	v.repo, v.git = r, s.gitRepo(r)
+	body, err := v.renderSuite(row)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
-	c.s.emitRepo(c.repo, c.id.account, c.routeName(), "check_suite", "rerequested", map[string]any{"check_suite": body}, func(i *installationRow) bool { return i.AppID == row.AppID })
-	return 201, map[string]any{}, nil
+	s.emitRepo(r, actor, cause, "check_suite", action, map[string]any{"check_suite": body}, func(i *installationRow) bool { return i.AppID == row.AppID })
+	return nil
 }

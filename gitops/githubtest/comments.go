@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Comments on issues and pull requests, and reactions.
@@ -50,9 +51,18 @@ func (c *call) emitComment(k *commentRow, action string, changes map[string]any)
 	c.s.emitRepo(c.repo, c.id.account, c.routeName(), "issue_comment", action, payload, nil)
 }
 
+// listComments obeys since, which looks at the last change of a comment.
 func (c *call) listComments(keep func(*commentRow) bool) (int, any, error) {
+	since, err := c.since()
+	if err != nil {
+		return 0, nil, err
+	}
+	list := c.s.comments.find(func(k *commentRow) bool { return keep(k) && !k.UpdatedAt.Before(since) })
+	if c.query.Get("sort") != "" { // without it GitHub ignores the direction
+		ordered(c, list, false, func(k *commentRow) (created, updated time.Time) { return k.CreatedAt, k.UpdatedAt })
+	}
 	out := []any{}
-	for _, k := range paginate(c, c.s.comments.find(keep)) {
+	for _, k := range paginate(c, list) {
 		out = append(out, c.renderComment(k))
 	}
 	return 200, out, nil
@@ -133,6 +143,9 @@ func (c *call) updateComment() (int, any, error) {
 	if k.AuthorID != c.id.account.ID && c.id.kind == identityInstallation {
 		return 0, nil, notAccessible("issues", "write")
 	}
+	if err := c.mayChange(k.AuthorID, "write"); err != nil {
+		return 0, nil, err
+	}
 	old := k.Body
 	k.Body, k.UpdatedAt = in.Body, c.s.now()
 	c.s.comments.put(k.ID, k)
@@ -145,8 +158,14 @@ func (c *call) deleteComment() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := c.mayChange(k.AuthorID, "write"); err != nil {
+		return 0, nil, err
+	}
 	c.emitComment(k, "deleted", nil)
 	c.s.comments.remove(k.ID)
+	for _, r := range c.s.reactions.find(func(r *reactionRow) bool { return r.Comment == k.ID }) {
+		c.s.reactions.remove(r.ID)
+	}
 	return 204, nil, nil
 }
 

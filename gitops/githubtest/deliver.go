@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -45,6 +46,7 @@ type dispatcher struct {
 	queue  []delivery // to be sent by the loop
 	open   int        // queued, delayed or being sent
 	idle   []chan struct{}
+	pruned time.Time
 }
 
 type delivery struct {
@@ -95,12 +97,14 @@ func (d *dispatcher) enqueue(app *appRow, installation, repository int64, sender
 	}
 	row := &deliveryRow{GUID: newGUID(), AppID: app.ID, Event: event, Action: action, Installation: installation, Repository: repository, Pending: true, Payload: string(body)}
 	count, delay := 1, time.Duration(0)
-	if f := d.s.takeFault(sender, event, []string{cause}, true); f != nil {
+	if f := d.s.takeFault(sender, event, []string{cause, event + "." + action}, true); f != nil {
 		switch f.Action {
 		case actionWebhookDrop:
 			count = 0
 		case actionWebhookDuplicate:
 			count = f.Count
+		case actionWebhookFail:
+			row.Fail = true
 		case actionWebhookDelay:
 			delay = time.Duration(f.DelayMS) * time.Millisecond
 		}
@@ -205,7 +209,11 @@ func (d *dispatcher) send(id int64) {
 		row.Headers["X-Hub-Signature-256"] = "sha256=" + sign(sha256.New, secret, body)
 	}
 	started := time.Now()
-	err := d.post(target, body, &row)
+	err := errLost
+	if !row.Fail {
+		err = d.post(target, body, &row)
+	}
+	row.Fail = false
 	row.Duration = time.Since(started).Seconds()
 	if err != nil {
 		if d.ctx.Err() != nil {
@@ -219,6 +227,7 @@ func (d *dispatcher) send(id int64) {
 	row.Pending = false
 	row.DeliveredAt = s.now()
 	s.deliveries.put(id, &row)
+	d.prune()
 	d.open--
 	if d.open == 0 {
 		for _, ch := range d.idle {
@@ -227,6 +236,31 @@ func (d *dispatcher) send(id int64) {
 		d.idle = nil
 	}
 }
+
+// keepDeliveries is how long GitHub keeps a delivery, and for how long it can
+// be sent again.
+const keepDeliveries = 72 * time.Hour
+
+// prune bounds the log by age and number. Under s.mu.
+func (d *dispatcher) prune() {
+	most := 10000
+	if d.s.knobs.DeliveryLimit > 0 {
+		most = d.s.knobs.DeliveryLimit
+	}
+	oldest := d.s.now().Add(-keepDeliveries)
+	if len(d.s.deliveries.rows) <= most && !d.s.now().After(d.pruned.Add(time.Hour)) {
+		return
+	}
+	d.pruned = d.s.now()
+	done := d.s.deliveries.find(func(row *deliveryRow) bool { return !row.Pending })
+	for n, row := range done {
+		if len(done)-n > most || !row.DeliveredAt.After(oldest) {
+			d.s.deliveries.remove(row.ID)
+		}
+	}
+}
+
+var errLost = errors.New("lost on the way, as a fault asked")
 
 func (d *dispatcher) post(target string, body []byte, row *deliveryRow) error {
 	req, err := http.NewRequestWithContext(d.ctx, http.MethodPost, target, bytes.NewReader(body))
@@ -319,7 +353,7 @@ func (c *call) renderDelivery(row *deliveryRow, detail bool) map[string]any {
 
 // listDeliveries pages by cursor, newest first; deliveries are kept 3 days.
 func (c *call) listDeliveries() (int, any, error) {
-	oldest := c.s.now().Add(-72 * time.Hour)
+	oldest := c.s.now().Add(-keepDeliveries)
 	rows := c.s.deliveries.find(func(d *deliveryRow) bool {
 		return d.AppID == c.id.app.ID && !d.Pending && d.DeliveredAt.After(oldest)
 	})
@@ -358,7 +392,7 @@ func (c *call) listDeliveries() (int, any, error) {
 
 func (c *call) deliveryRow() (*deliveryRow, error) {
 	row := c.s.deliveries.rows[c.int("delivery_id")]
-	if row == nil || row.AppID != c.id.app.ID || row.Pending {
+	if row == nil || row.AppID != c.id.app.ID || row.Pending || !row.DeliveredAt.After(c.s.now().Add(-keepDeliveries)) {
 		return nil, errNotFound
 	}
 	return row, nil

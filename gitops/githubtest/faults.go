@@ -16,7 +16,8 @@ const (
 	actionErrorAfter       = "error_after"  // the effect, then the error answer
 	actionResetAfter       = "reset_after"  // the effect, then the connection ends
 	actionTruncate         = "truncate"     // the effect, then half of the answer's body
-	actionWebhookDrop      = "webhook_drop"
+	actionWebhookDrop      = "webhook_drop" // no attempt and no trace of one
+	actionWebhookFail      = "webhook_fail" // an attempt that finds nobody: in the log, to be redelivered
 	actionWebhookDelay     = "webhook_delay"
 	actionWebhookDuplicate = "webhook_duplicate"
 )
@@ -29,7 +30,8 @@ type Fault struct {
 	// Route is "METHOD /template" as in Stats, or "*" (also when empty).
 	// "POST /graphql" matches every GraphQL request, "POST /graphql FIELD"
 	// those that have the root field. For webhooks it is the route that caused
-	// the event, or the event's name.
+	// the event, or the event's name ("push"), also with its action
+	// ("pull_request.opened").
 	Route string `json:"route"`
 	// User is the login that makes the request, "*" or empty for everybody.
 	User string `json:"user"`
@@ -62,7 +64,7 @@ func (s *Server) AddFault(f Fault) (int64, error) {
 }
 
 func (s *Server) addFault(f Fault) (int64, error) {
-	actions := []string{actionDrop, actionDelay, actionErrorBefore, actionErrorAfter, actionResetAfter, actionTruncate, actionWebhookDrop, actionWebhookDelay, actionWebhookDuplicate}
+	actions := []string{actionDrop, actionDelay, actionErrorBefore, actionErrorAfter, actionResetAfter, actionTruncate, actionWebhookDrop, actionWebhookFail, actionWebhookDelay, actionWebhookDuplicate}
 	if !slices.Contains(actions, f.Action) {
 		return 0, fmt.Errorf("action %q is none of %s", f.Action, strings.Join(actions, ", "))
 	}

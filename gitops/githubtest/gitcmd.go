@@ -121,7 +121,7 @@ func initBare(dir, defaultBranch string) error {
 		}
 	}
 	config := "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n\tfsync = none\n\tlogAllRefUpdates = false\n" +
-		"[http]\n\treceivepack = true\n[receive]\n\tunpackLimit = 1000000\n\tautogc = false\n\tdenyDeleteCurrent = ignore\n" +
+		"[http]\n\treceivepack = true\n[receive]\n\tunpackLimit = 1000000\n\thideRefs = refs/pull\n\tautogc = false\n\tdenyDeleteCurrent = ignore\n" +
 		"[fetch]\n\tunpackLimit = 1000000\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n" +
 		"[uploadpack]\n\tallowAnySHA1InWant = true\n\tallowFilter = true\n"
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {

@@ -230,6 +230,9 @@ func (c *call) getTree() (int, any, error) {
 	} else {
 		var list []treeEntry
 		list, err = c.git.tree(tree)
+		if truncated = len(list) > limit; truncated {
+			list = list[:limit]
+		}
 		for _, e := range list {
 			entries = append(entries, c.renderTreeEntry(e.name, e))
 		}

@@ -225,7 +225,7 @@ func (s *Server) receivePack(backend http.Handler, r *http.Request, body []byte,
 	defer s.mu.Unlock()
 	defer s.hooks.wake()
 	for _, cmd := range commands {
-		if s.protection(repo, cmd.ref) != nil {
+		if s.refusal(repo, cmd.ref, cmd.old, cmd.new) != nil {
 			refusePush(rec, commands, capabilities)
 			return rec, nil
 		}

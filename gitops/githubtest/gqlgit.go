@@ -183,7 +183,8 @@ func (c *call) commitFields(fields map[string]any, r *repoRow, k *commit) {
 		file := strings.Trim(args.str("path"), "/")
 		e, err := g.entryAt(k.tree, file)
 		if errors.Is(err, errNoObject) {
-			return nil, nil
+			// Null beside an error: a client that stops at the first error stops here.
+			return nil, gqlFail("NOT_FOUND", "Could not resolve file for path '%s'.", file)
 		}
 		if err != nil {
 			return nil, err

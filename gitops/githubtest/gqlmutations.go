@@ -53,14 +53,12 @@ func (c *call) refNode(id string) (*repoRow, string, error) {
 
 // gqlRefError words a refusal of moveRefs for GraphQL.
 func (c *call) gqlRefError(r *repoRow, name string, err error) error {
-	if p := c.s.protection(r, name); p != nil {
-		var ae *apiError
-		if errors.As(err, &ae) && ae.message == protectedError(p).message {
-			if p.Ruleset {
-				return gqlFail("UNPROCESSABLE", "%s", ae.message)
-			}
-			return gqlFail("BRANCH_PROTECTION_RULE_VIOLATION", "%s", ae.message)
+	var ae *apiError
+	if p := c.s.protection(r, name); p != nil && errors.As(err, &ae) && ae.protected {
+		if p.Ruleset {
+			return gqlFail("UNPROCESSABLE", "%s", ae.message)
 		}
+		return gqlFail("BRANCH_PROTECTION_RULE_VIOLATION", "%s", ae.message)
 	}
 	return err
 }
@@ -144,8 +142,8 @@ func (c *call) createCommitOnBranch(args gqlArgs) (any, error) {
 	if head != *in.ExpectedHeadOid {
 		return nil, gqlFail("STALE_DATA", `Expected branch to point to "%s" but it did not.  Pull and try again.`, *in.ExpectedHeadOid)
 	}
-	if p := c.s.protection(r, ref); p != nil {
-		return nil, c.gqlRefError(r, ref, protectedError(p))
+	if err := c.s.refusal(r, ref, head, head); err != nil {
+		return nil, c.gqlRefError(r, ref, err)
 	}
 	parent, err := g.commit(head)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -73,8 +74,12 @@ func (c *call) listIssues() (int, any, error) {
 		labels = strings.Split(l, ",")
 	}
 	creator := c.query.Get("creator")
+	since, err := c.since()
+	if err != nil {
+		return 0, nil, err
+	}
 	list := c.s.issues.find(func(i *issueRow) bool {
-		if i.RepoID != c.repo.ID || state != "all" && i.State != state {
+		if i.RepoID != c.repo.ID || state != "all" && i.State != state || i.UpdatedAt.Before(since) {
 			return false
 		}
 		for _, l := range labels {
@@ -84,7 +89,7 @@ func (c *call) listIssues() (int, any, error) {
 		}
 		return creator == "" || strings.EqualFold(c.s.accounts.rows[i.AuthorID].Login, creator)
 	})
-	slices.Reverse(list)
+	ordered(c, list, true, func(i *issueRow) (created, updated time.Time) { return i.CreatedAt, i.UpdatedAt })
 	out := []any{}
 	for _, i := range paginate(c, list) {
 		out = append(out, c.renderIssue(i))
@@ -116,6 +121,12 @@ func (c *call) createIssue() (int, any, error) {
 	if err := checkBody("Issue", in.Body); err != nil {
 		return 0, nil, err
 	}
+	if c.mayChange(0, "write") != nil {
+		in.Labels = nil // without push access they are dropped in silence
+	}
+	for n, name := range in.Labels {
+		in.Labels[n] = c.label(name).Name
+	}
 	now := c.s.now()
 	i := &issueRow{ID: c.s.newID(), RepoID: c.repo.ID, Number: c.repo.NextNumber, Title: title, Body: in.Body, State: "open", AuthorID: c.id.account.ID, Labels: in.Labels, CreatedAt: now, UpdatedAt: now}
 	c.repo.NextNumber++
@@ -139,8 +150,19 @@ func (c *call) updateIssue() (int, any, error) {
 	if err := c.decode(&in); err != nil {
 		return 0, nil, err
 	}
+	if err := c.mayChange(i.AuthorID, "triage"); err != nil {
+		return 0, nil, err
+	}
 	if in.State != nil && *in.State != "open" && *in.State != "closed" {
 		return 0, nil, invalid("Issue", "state", "invalid", "")
+	}
+	if in.Title != nil && *in.Title == "" {
+		return 0, nil, invalid("Issue", "title", "missing_field", "")
+	}
+	if i.Pull != nil && (in.Title != nil || in.Body != nil) {
+		if err := c.s.editPull(c.repo, i, c.id.account, c.routeName(), pullEdit{Title: in.Title, Body: in.Body}); err != nil {
+			return 0, nil, err
+		}
 	}
 	if in.Title != nil {
 		i.Title = *in.Title
@@ -152,7 +174,10 @@ func (c *call) updateIssue() (int, any, error) {
 		i.Body = *in.Body
 	}
 	if in.Labels != nil {
-		i.Labels = *in.Labels
+		i.Labels = nil
+		for _, name := range *in.Labels {
+			i.Labels = append(i.Labels, c.label(name).Name)
+		}
 	}
 	if in.State != nil && *in.State != i.State {
 		if i.Pull != nil {

@@ -31,6 +31,8 @@ type journal struct {
 	file   *os.File
 	lock   *os.File
 	tables map[string]loadable
+	size   int64 // appended since the last rewrite
+	limit  int64 // of size
 	err    error // first write error
 }
 
@@ -49,7 +51,7 @@ func openJournal(dir string) (*journal, error) {
 		lock.Close()
 		return nil, fmt.Errorf("%s is in use by another process: %w", dir, err)
 	}
-	return &journal{path: filepath.Join(dir, "state.jsonl"), lock: lock, tables: map[string]loadable{}}, nil
+	return &journal{path: filepath.Join(dir, "state.jsonl"), lock: lock, tables: map[string]loadable{}, limit: journalGrowth}, nil
 }
 
 // load reads the journal into the tables, rewrites it compactly and opens it
@@ -124,9 +126,43 @@ func (j *journal) append(table string, id int64, v any) {
 	if j.file == nil {
 		return // seeding: written by compact at its end
 	}
-	if err := writeLine(j.file, table, id, v); err != nil && j.err == nil {
+	if err := writeLine(&counted{j.file, &j.size}, table, id, v); err != nil && j.err == nil {
 		j.err = fmt.Errorf("write %s: %w", j.path, err)
 	}
+	if j.size > j.limit && j.err == nil {
+		j.err = j.rewrite()
+	}
+}
+
+// journalGrowth is how much is appended before the journal is rewritten: old
+// versions of records, and webhook payloads that were dropped, go then.
+const journalGrowth = 64 << 20
+
+// rewrite compacts the journal while it is in use.
+func (j *journal) rewrite() error {
+	if err := j.compact(); err != nil {
+		return fmt.Errorf("rewrite %s: %w", j.path, err)
+	}
+	old := j.file
+	var err error
+	if j.file, err = os.OpenFile(j.path, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		j.file = old
+		return fmt.Errorf("rewrite %s: %w", j.path, err)
+	}
+	j.size = 0
+	return old.Close()
+}
+
+// counted counts what is written.
+type counted struct {
+	w io.Writer
+	n *int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	*c.n += int64(n)
+	return n, err
 }
 
 func (j *journal) close() error {

@@ -51,6 +51,9 @@ func (c *call) changeLabels(replace bool) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := c.mayChange(0, "triage"); err != nil {
+		return 0, nil, err
+	}
 	names, err := c.labelInput()
 	if err != nil {
 		return 0, nil, err
@@ -78,6 +81,9 @@ func (c *call) removeLabel() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := c.mayChange(0, "triage"); err != nil {
+		return 0, nil, err
+	}
 	n := slices.IndexFunc(i.Labels, func(l string) bool { return strings.EqualFold(l, c.params["name"]) })
 	if n < 0 {
 		return 0, nil, fail(404, "Label does not exist")
@@ -102,6 +108,9 @@ func (c *call) createLabel() (int, any, error) {
 		Description string `json:"description"`
 	}
 	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	if err := c.mayChange(0, "write"); err != nil {
 		return 0, nil, err
 	}
 	if in.Name == "" {

@@ -41,6 +41,8 @@ type apiError struct {
 	errors  []any
 	doc     string
 	header  map[string]string
+	// protected: a branch's protection refused.
+	protected bool
 }
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d %s", e.status, e.message) }

@@ -4,68 +4,88 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
-// Pull requests within one repository. Forks are not modelled: a head of
-// another owner is refused as invalid.
-// pullIn is what a new pull request is made of.
+// Pull requests, within a repository and from forks: how they are opened, shown and listed.
+
+// pullIn is what a new pull request is made of. Head is a branch, or
+// owner:branch of a fork; HeadRepo names the fork when the owner has several.
 type pullIn struct {
-	Title string `json:"title"`
-	Body  string `json:"body"`
-	Base  string `json:"base"`
-	Head  string `json:"head"`
-	Draft bool   `json:"draft"`
+	Title      string `json:"title"`
+	Body       string `json:"body"`
+	Base       string `json:"base"`
+	Head       string `json:"head"`
+	HeadRepo   string `json:"head_repo"`
+	Draft      bool   `json:"draft"`
+	Maintainer *bool  `json:"maintainer_can_modify"`
 }
 
 // openPull creates a pull request, with GitHub's checks and words.
 func (s *Server) openPull(r *repoRow, actor *accountRow, cause string, in pullIn) (*issueRow, error) {
-	g := s.gitRepo(r)
-	head := in.Head
-	if owner, branch, ok := strings.Cut(head, ":"); ok {
-		if !strings.EqualFold(owner, s.accounts.rows[r.OwnerID].Login) {
-			return nil, invalid("PullRequest", "head", "invalid", "")
-		}
-		head = branch
-	}
 	if in.Title == "" {
 		return nil, invalid("PullRequest", "title", "missing_field", "")
 	}
 	if err := checkBody("PullRequest", in.Body); err != nil {
 		return nil, err
 	}
-	oids := map[string]string{}
-	for field, name := range map[string]string{"base": in.Base, "head": head} {
-		oid, ok, err := "", false, error(nil)
-		if validRef("refs/heads/" + name) {
-			oid, ok, err = g.ref("refs/heads/" + name)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, invalid("PullRequest", field, "invalid", "")
-		}
-		oids[field] = oid
+	from, head := s.headOf(r, in.Head, in.HeadRepo)
+	if from == nil || !s.mayPush(actor, from) {
+		return nil, invalid("PullRequest", "head", "invalid", "")
 	}
-	for _, i := range s.issues.rows {
-		if i.RepoID == r.ID && i.Pull != nil && i.State == "open" && i.Pull.Base == in.Base && i.Pull.Head == head {
-			return nil, invalid("PullRequest", "", "custom", fmt.Sprintf("A pull request already exists for %s:%s.", s.accounts.rows[r.OwnerID].Login, head))
-		}
-	}
-	list, err := g.between(oids["base"], oids["head"])
+	base, err := s.sideOf(r, "base", in.Base)
 	if err != nil {
 		return nil, err
 	}
-	if len(list) == 0 {
+	tip, err := s.sideOf(from, "head", head)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range s.issues.rows {
+		if i.RepoID == r.ID && i.Pull != nil && i.State == "open" && i.Pull.Base == in.Base && i.Pull.Head == head && s.headRepo(i) == from {
+			return nil, invalid("PullRequest", "", "custom", fmt.Sprintf("A pull request already exists for %s:%s.", s.accounts.rows[from.OwnerID].Login, head))
+		}
+	}
+	if err := s.bring(r, from, tip); err != nil {
+		return nil, err
+	}
+	g := s.gitRepo(r)
+	common, err := g.mergeBase(base, tip)
+	if err != nil {
+		return nil, err
+	}
+	if common == "" {
+		return nil, invalid("PullRequest", "", "custom", fmt.Sprintf("The %s branch has no history in common with %s", head, in.Base))
+	}
+	if common == tip {
 		return nil, invalid("PullRequest", "", "custom", fmt.Sprintf("No commits between %s and %s", in.Base, head))
 	}
 	now := s.now()
 	i := &issueRow{ID: s.newID(), RepoID: r.ID, Number: r.NextNumber, Title: in.Title, Body: in.Body, State: "open", AuthorID: actor.ID, CreatedAt: now, UpdatedAt: now}
-	i.Pull = &pullRow{ID: s.newID(), Base: in.Base, BaseSHA: oids["base"], Head: head, HeadSHA: oids["head"], Draft: in.Draft}
+	i.Pull = &pullRow{ID: s.newID(), Base: in.Base, BaseSHA: base, Head: head, HeadSHA: tip, Draft: in.Draft}
+	if from != r {
+		i.Pull.HeadRepo, i.Pull.HeadOwner = from.ID, s.accounts.rows[from.OwnerID].Login
+		i.Pull.Maintainer = in.Maintainer == nil || *in.Maintainer
+	}
 	r.NextNumber++
 	s.repos.put(r.ID, r)
 	s.issues.put(i.ID, i)
+	if err := g.setRef(fmt.Sprintf("refs/pull/%d/head", i.Number), tip); err != nil {
+		return nil, err
+	}
 	return i, s.emitPull(r, actor, cause, i, "opened", nil)
+}
+
+// sideOf is the head of a branch a new pull request names.
+func (s *Server) sideOf(r *repoRow, field, branch string) (string, error) {
+	oid, ok, err := "", false, error(nil)
+	if validRef("refs/heads/" + branch) {
+		oid, ok, err = s.gitRepo(r).ref("refs/heads/" + branch)
+	}
+	if err == nil && !ok {
+		err = invalid("PullRequest", field, "invalid", "")
+	}
+	return oid, err
 }
 
 func (c *call) renderPull(i *issueRow, full bool) (map[string]any, error) {
@@ -73,17 +93,31 @@ func (c *call) renderPull(i *issueRow, full bool) (map[string]any, error) {
 	url := c.repoURL("/pulls/%d", i.Number)
 	html := fmt.Sprintf("%s/pull/%d", c.htmlRepo(), i.Number)
 	issue := c.repoURL("/issues/%d", i.Number)
-	owner := c.s.accounts.rows[c.repo.OwnerID]
 	author := c.s.accounts.rows[i.AuthorID]
-	side := func(branch, sha string) map[string]any {
-		repo := c.renderRepo(c.repo)
-		for _, flag := range []string{"allow_squash_merge", "allow_merge_commit", "allow_rebase_merge"} {
-			repo[flag] = true
+	side := func(of *repoRow, login, branch, sha string) map[string]any {
+		out := map[string]any{"label": login + ":" + branch, "ref": branch, "sha": sha, "user": nil, "repo": nil}
+		if a := c.s.accountByLogin(login); a != nil {
+			out["user"] = c.renderUser(a)
 		}
+		if of == nil {
+			return out // the fork has gone
+		}
+		repo := c.renderRepo(of)
+		mergeFlags(of, repo)
 		for _, flag := range []string{"allow_auto_merge", "delete_branch_on_merge", "allow_update_branch", "use_squash_pr_title_as_default"} {
 			repo[flag] = false
 		}
-		return map[string]any{"label": owner.Login + ":" + branch, "ref": branch, "sha": sha, "user": c.renderUser(owner), "repo": repo}
+		out["repo"] = repo
+		return out
+	}
+	owner := c.s.accounts.rows[c.repo.OwnerID].Login
+	headOwner := owner
+	if p.HeadOwner != "" {
+		headOwner = p.HeadOwner
+	}
+	mergeSHA := p.MergeSHA
+	if mergeSHA == "" {
+		mergeSHA = p.TestMerge
 	}
 	link := func(href string) map[string]any { return map[string]any{"href": href} }
 	out := map[string]any{
@@ -91,15 +125,19 @@ func (c *call) renderPull(i *issueRow, full bool) (map[string]any, error) {
 		"commits_url": url + "/commits", "review_comments_url": url + "/comments", "review_comment_url": c.repoURL("/pulls/comments{/number}"), "comments_url": issue + "/comments",
 		"statuses_url": c.repoURL("/statuses/%s", p.HeadSHA), "number": i.Number, "state": i.State, "locked": false, "active_lock_reason": nil, "title": i.Title, "user": c.renderUser(author),
 		"body": orNil(i.Body), "labels": c.renderLabels(i.Labels), "milestone": nil, "assignee": nil, "assignees": []any{}, "requested_reviewers": []any{}, "requested_teams": []any{},
-		"created_at": stamp(i.CreatedAt), "updated_at": stamp(i.UpdatedAt), "closed_at": stampPtr(i.ClosedAt), "merged_at": stampPtr(p.MergedAt), "merge_commit_sha": orNil(p.MergeSHA),
-		"head": side(p.Head, p.HeadSHA), "base": side(p.Base, p.BaseSHA), "author_association": c.association(author), "auto_merge": nil, "draft": p.Draft,
+		"created_at": stamp(i.CreatedAt), "updated_at": stamp(i.UpdatedAt), "closed_at": stampPtr(i.ClosedAt), "merged_at": stampPtr(p.MergedAt), "merge_commit_sha": orNil(mergeSHA),
+		"head": side(c.s.headRepo(i), headOwner, p.Head, p.HeadSHA), "base": side(c.repo, owner, p.Base, p.BaseSHA), "author_association": c.association(author), "auto_merge": nil, "draft": p.Draft,
 		"_links": map[string]any{"self": link(url), "html": link(html), "issue": link(issue), "comments": link(issue + "/comments"), "review_comments": link(url + "/comments"),
 			"review_comment": link(c.repoURL("/pulls/comments{/number}")), "commits": link(url + "/commits"), "statuses": link(c.repoURL("/statuses/%s", p.HeadSHA))},
 	}
 	if !full {
 		return out, nil
 	}
-	commits, files, err := c.pullContent(i)
+	commits, err := c.git.pullCommits(i.Pull)
+	if err != nil {
+		return nil, err
+	}
+	files, err := c.git.pullFiles(i.Pull)
 	if err != nil {
 		return nil, err
 	}
@@ -112,45 +150,47 @@ func (c *call) renderPull(i *issueRow, full bool) (map[string]any, error) {
 			comments++
 		}
 	}
-	state := "unknown"
-	if p.Mergeable != nil {
-		state = map[bool]string{true: "clean", false: "dirty"}[*p.Mergeable]
+	state, err := c.s.mergeState(c.repo, i)
+	if err != nil {
+		return nil, err
 	}
-	out["merged"], out["mergeable"], out["rebaseable"], out["mergeable_state"] = p.MergedAt != nil, p.Mergeable, p.Mergeable, state
+	out["merged"], out["mergeable"], out["rebaseable"], out["mergeable_state"] = p.MergedAt != nil, p.Mergeable, p.Rebaseable, state
 	out["merged_by"] = nil
 	if a := c.s.accounts.rows[p.MergedBy]; a != nil {
 		out["merged_by"] = c.renderUser(a)
 	}
-	out["comments"], out["review_comments"], out["maintainer_can_modify"] = comments, 0, false
+	out["comments"], out["review_comments"], out["maintainer_can_modify"] = comments, 0, p.Maintainer
 	out["commits"], out["additions"], out["deletions"], out["changed_files"] = len(commits), added, removed, len(files)
 	return out, nil
 }
 
-// pullContent lists the commits and changed files of a pull request. A merged
-// one keeps its base from before the merge.
-func (c *call) pullContent(i *issueRow) ([]*commit, []fileChange, error) {
-	base, err := c.git.mergeBase(i.Pull.BaseSHA, i.Pull.HeadSHA)
+// start is where a pull request's branch left its base. A merged one keeps
+// the base from before the merge.
+func (r *gitRepo) start(p *pullRow) (oid, tree string, err error) {
+	if oid, err = r.mergeBase(p.BaseSHA, p.HeadSHA); err != nil || oid == "" {
+		return "", "", err
+	}
+	k, err := r.commit(oid)
 	if err != nil {
-		return nil, nil, err
+		return "", "", err
 	}
-	head, err := c.git.commit(i.Pull.HeadSHA)
+	return oid, k.tree, nil
+}
+
+// pullCommits lists the commits of a pull request, oldest first.
+func (r *gitRepo) pullCommits(p *pullRow) ([]*commit, error) { return r.between(p.BaseSHA, p.HeadSHA) }
+
+// pullFiles lists what a pull request changes, against where it began.
+func (r *gitRepo) pullFiles(p *pullRow) ([]fileChange, error) {
+	_, tree, err := r.start(p)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	tree := ""
-	if base != "" {
-		k, err := c.git.commit(base)
-		if err != nil {
-			return nil, nil, err
-		}
-		tree = k.tree
-	}
-	commits, err := c.git.between(base, i.Pull.HeadSHA)
+	head, err := r.commit(p.HeadSHA)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	files, err := c.git.changes(tree, head.tree)
-	return commits, files, err
+	return r.changes(tree, head.tree)
 }
 
 func (c *call) pullAt() (*issueRow, error) {
@@ -167,14 +207,12 @@ func (c *call) listPulls() (int, any, error) {
 		state = "open"
 	}
 	head, base := c.query.Get("head"), c.query.Get("base")
-	owner := c.s.accounts.rows[c.repo.OwnerID].Login
 	list := c.s.issues.find(func(i *issueRow) bool {
 		return i.RepoID == c.repo.ID && i.Pull != nil && (state == "all" || i.State == state) &&
-			(base == "" || i.Pull.Base == base) && (head == "" || strings.EqualFold(owner+":"+i.Pull.Head, head))
+			(base == "" || i.Pull.Base == base) && (head == "" || strings.EqualFold(c.s.headLabel(c.repo, i), head))
 	})
-	if c.query.Get("direction") != "asc" {
-		slices.Reverse(list)
-	}
+	sort := c.query.Get("sort")
+	ordered(c, list, sort == "" || sort == "created", func(i *issueRow) (created, updated time.Time) { return i.CreatedAt, i.UpdatedAt })
 	out := []any{}
 	for _, i := range paginate(c, list) {
 		body, err := c.renderPull(i, false)
@@ -208,11 +246,15 @@ func (c *call) getPull() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	status, body, err := c.pullAnswer(200, i)
-	if err == nil && i.State == "open" && i.Pull.Mergeable == nil {
-		err = c.s.compute(c.repo, i)
+	seen, err := c.s.seenPull(c.repo, i)
+	if err != nil {
+		return 0, nil, err
 	}
-	return status, body, err
+	status, body, err := c.pullAnswer(200, seen)
+	if err != nil {
+		return 0, nil, err
+	}
+	return status, body, c.s.asked(c.repo, i)
 }
 
 func (c *call) updatePull() (int, any, error) {
@@ -221,43 +263,17 @@ func (c *call) updatePull() (int, any, error) {
 		return 0, nil, err
 	}
 	var in struct {
-		Title *string `json:"title"`
-		Body  *string `json:"body"`
+		pullEdit
 		State *string `json:"state"`
-		Base  *string `json:"base"`
 	}
 	if err := c.decode(&in); err != nil {
 		return 0, nil, err
 	}
-	changes := map[string]any{}
-	if in.Base != nil && *in.Base != i.Pull.Base {
-		oid, ok, err := c.git.ref("refs/heads/" + *in.Base)
-		if err != nil {
-			return 0, nil, err
-		}
-		if !ok {
-			return 0, nil, invalid("PullRequest", "base", "invalid", "")
-		}
-		changes["base"] = map[string]any{"ref": map[string]any{"from": i.Pull.Base}, "sha": map[string]any{"from": i.Pull.BaseSHA}}
-		i.Pull.Base, i.Pull.BaseSHA, i.Pull.Mergeable = *in.Base, oid, nil
+	if err := c.mayChange(i.AuthorID, "write"); err != nil {
+		return 0, nil, err
 	}
-	if in.Title != nil && *in.Title != i.Title {
-		changes["title"] = map[string]any{"from": i.Title}
-		i.Title = *in.Title
-	}
-	if in.Body != nil && *in.Body != i.Body {
-		if err := checkBody("PullRequest", *in.Body); err != nil {
-			return 0, nil, err
-		}
-		changes["body"] = map[string]any{"from": i.Body}
-		i.Body = *in.Body
-	}
-	i.UpdatedAt = c.s.now()
-	c.s.issues.put(i.ID, i)
-	if len(changes) > 0 {
-		if err := c.s.emitPull(c.repo, c.id.account, c.routeName(), i, "edited", map[string]any{"changes": changes}); err != nil {
-			return 0, nil, err
-		}
+	if err := c.s.editPull(c.repo, i, c.id.account, c.routeName(), in.pullEdit); err != nil {
+		return 0, nil, err
 	}
 	if in.State != nil {
 		if *in.State != "open" && *in.State != "closed" {
@@ -275,7 +291,7 @@ func (c *call) listPullCommits() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	commits, _, err := c.pullContent(i)
+	commits, err := c.git.pullCommits(i.Pull)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -291,7 +307,7 @@ func (c *call) listPullFiles() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	_, files, err := c.pullContent(i)
+	files, err := c.git.pullFiles(i.Pull)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -305,7 +321,7 @@ func (c *call) commitPulls() (int, any, error) {
 	}
 	out := []any{}
 	for _, i := range c.s.issues.find(func(i *issueRow) bool { return i.RepoID == c.repo.ID && i.Pull != nil }) {
-		commits, _, err := c.pullContent(i)
+		commits, err := c.git.pullCommits(i.Pull)
 		if err != nil {
 			return 0, nil, err
 		}

@@ -44,11 +44,6 @@ func (a *accountRow) commitName() string {
 	return a.Login
 }
 
-type protectionRow struct {
-	// Rulesets answer with another GraphQL error type than classic protection.
-	Ruleset bool `json:"ruleset,omitempty"`
-}
-
 type repoRow struct {
 	ID            int64                     `json:"id"`
 	OwnerID       int64                     `json:"owner_id"`
@@ -59,8 +54,10 @@ type repoRow struct {
 	Description   string                    `json:"description,omitempty"`
 	FormerNames   []string                  `json:"former_names,omitempty"` // owner/name, lower case
 	Collaborators map[string]string         `json:"collaborators,omitempty"`
-	Protected     map[string]*protectionRow `json:"protected,omitempty"` // by branch name
-	NextNumber    int                       `json:"next_number"`         // issues and pull requests
+	Protected     map[string]*protectionRow `json:"protected,omitempty"`  // by branch name
+	Parent        int64                     `json:"parent,omitempty"`     // of a fork
+	DenyMerge     []string                  `json:"deny_merge,omitempty"` // of merge, squash and rebase
+	NextNumber    int                       `json:"next_number"`          // issues and pull requests
 	CreatedAt     time.Time                 `json:"created_at"`
 	PushedAt      time.Time                 `json:"pushed_at"`
 	UpdatedAt     time.Time                 `json:"updated_at"`
@@ -131,16 +128,22 @@ type issueRow struct {
 }
 
 type pullRow struct {
-	ID        int64      `json:"id"`
-	Base      string     `json:"base"`
-	BaseSHA   string     `json:"base_sha"`
-	Head      string     `json:"head"`
-	HeadSHA   string     `json:"head_sha"`
-	Draft     bool       `json:"draft,omitempty"`
-	Mergeable *bool      `json:"mergeable,omitempty"` // nil until computed; again after a move
-	MergedAt  *time.Time `json:"merged_at,omitempty"`
-	MergedBy  int64      `json:"merged_by,omitempty"`
-	MergeSHA  string     `json:"merge_sha,omitempty"`
+	ID         int64      `json:"id"`
+	Base       string     `json:"base"`
+	BaseSHA    string     `json:"base_sha"`
+	Head       string     `json:"head"`
+	HeadSHA    string     `json:"head_sha"`
+	HeadRepo   int64      `json:"head_repo,omitempty"`  // of a fork; 0: the same repository
+	HeadOwner  string     `json:"head_owner,omitempty"` // the fork's owner, known after the fork has gone
+	Draft      bool       `json:"draft,omitempty"`
+	Maintainer bool       `json:"maintainer,omitempty"` // maintainers of the base may push to the fork's branch
+	Mergeable  *bool      `json:"mergeable,omitempty"`  // nil until computed; again after a move
+	Rebaseable *bool      `json:"rebaseable,omitempty"`
+	TestMerge  string     `json:"test_merge,omitempty"` // the merge tried out to find mergeable
+	Asked      int        `json:"asked,omitempty"`      // reads since a side moved
+	MergedAt   *time.Time `json:"merged_at,omitempty"`
+	MergedBy   int64      `json:"merged_by,omitempty"`
+	MergeSHA   string     `json:"merge_sha,omitempty"`
 }
 
 type commentRow struct {
@@ -232,6 +235,7 @@ type deliveryRow struct {
 	Repository   int64             `json:"repository,omitempty"`
 	Redelivery   bool              `json:"redelivery,omitempty"`
 	Pending      bool              `json:"pending,omitempty"` // not attempted yet: not in the log
+	Fail         bool              `json:"fail,omitempty"`    // the attempt is to find nobody
 	DeliveredAt  time.Time         `json:"delivered_at,omitzero"`
 	Duration     float64           `json:"duration"` // seconds
 	Status       string            `json:"status"`

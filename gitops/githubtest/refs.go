@@ -52,23 +52,6 @@ var (
 	errStaleBefore    = errors.New("reference does not point to the expected object")
 )
 
-func (s *Server) protection(r *repoRow, name string) *protectionRow {
-	branch, ok := strings.CutPrefix(name, "refs/heads/")
-	if !ok {
-		return nil
-	}
-	return r.Protected[branch]
-}
-
-// protectedError is the refusal of the REST API (422, facts §11).
-func protectedError(p *protectionRow) *apiError {
-	message := "Changes must be made through a pull request."
-	if p.Ruleset {
-		message = "Repository rule violations found\n\nChanges must be made through a pull request.\n\n"
-	}
-	return fail(422, "%s", message)
-}
-
 // moveRefs checks all changes against the true references and then makes
 // them: all or none. It emits the events. Nothing may have changed in between,
 // because every writer holds the Server's lock.
@@ -90,8 +73,11 @@ func (s *Server) moveRefs(r *repoRow, actor *accountRow, route string, changes [
 		if ch.before != "" && ch.before != old {
 			return fmt.Errorf("%s: %w", ch.name, errStaleBefore)
 		}
-		if p := s.protection(r, ch.name); p != nil && !bypass {
-			return protectedError(p)
+		if strings.HasPrefix(ch.name, "refs/pull/") {
+			return fail(422, "Reference cannot be updated: refs/pull is GitHub's own")
+		}
+		if err := s.refusal(r, ch.name, old, ch.after); err != nil && !bypass {
+			return err
 		}
 		if ch.after == "" || ch.after == zeroOID {
 			if !exists {

@@ -91,12 +91,12 @@ func (c *call) renderRepo(r *repoRow) map[string]any {
 	host := strings.TrimPrefix(c.root(), "http://")
 	out := map[string]any{
 		"id": r.ID, "node_id": nodeID("Repository", r.ID), "name": r.Name, "full_name": full, "private": r.Private, "visibility": visibility(r),
-		"owner": c.renderUser(c.s.accounts.rows[r.OwnerID]), "html_url": html, "description": orNil(r.Description), "fork": false, "url": u,
+		"owner": c.renderUser(c.s.accounts.rows[r.OwnerID]), "html_url": html, "description": orNil(r.Description), "fork": r.Parent != 0, "url": u,
 		"git_url": "git://" + host + "/" + full + ".git", "ssh_url": "git@" + host + ":" + full + ".git", "clone_url": html + ".git", "svn_url": html,
 		"mirror_url": nil, "homepage": nil, "language": nil, "license": nil, "default_branch": r.DefaultBranch, "archived": r.Archived, "disabled": false,
 		"forks": 0, "forks_count": 0, "watchers": 0, "watchers_count": 0, "stargazers_count": 0, "size": 0, "open_issues": 0, "open_issues_count": 0,
 		"has_issues": true, "has_projects": false, "has_downloads": false, "has_wiki": false, "has_pages": false, "has_discussions": false,
-		"is_template": false, "topics": []string{}, "allow_forking": false, "web_commit_signoff_required": false,
+		"is_template": false, "topics": []string{}, "allow_forking": true, "web_commit_signoff_required": false,
 		"created_at": stamp(r.CreatedAt), "updated_at": stamp(r.UpdatedAt), "pushed_at": stamp(r.PushedAt),
 	}
 	for name, suffix := range map[string]string{
@@ -123,7 +123,21 @@ func (c *call) renderRepo(r *repoRow) map[string]any {
 func (c *call) renderFullRepo(r *repoRow) map[string]any {
 	out := c.renderRepo(r)
 	out["network_count"], out["subscribers_count"] = 0, 0
+	if parent := c.s.repos.rows[r.Parent]; parent != nil {
+		out["parent"], out["source"] = c.renderRepo(parent), c.renderRepo(c.s.root(r))
+	}
+	mergeFlags(r, out)
 	return out
+}
+
+// mergeFlags adds which ways to merge a repository allows.
+func mergeFlags(r *repoRow, out map[string]any) {
+	for method, flag := range mergeMethods {
+		out[flag] = !slices.Contains(r.DenyMerge, method)
+	}
+	for _, flag := range []string{"allow_auto_merge", "delete_branch_on_merge", "allow_update_branch", "use_squash_pr_title_as_default"} {
+		out[flag] = false
+	}
 }
 
 func (c *call) renderApp(a *appRow) map[string]any {

@@ -99,7 +99,7 @@ func buildRoutes() []*route {
 	repo("pull_requests", "write", "PATCH", "/pulls/{pull_number}", (*call).updatePull)
 	repo("pull_requests", "read", "GET", "/pulls/{pull_number}/commits", (*call).listPullCommits)
 	repo("pull_requests", "read", "GET", "/pulls/{pull_number}/files", (*call).listPullFiles)
-	repo("contents", "write", "PUT", "/pulls/{pull_number}/merge", (*call).mergePull)
+	repo("contents", "write", "PUT", "/pulls/{pull_number}/merge", (*call).mergePullRequest)
 	repo("pull_requests", "read", "GET", "/commits/{commit_sha}/pulls", (*call).commitPulls)
 
 	repo("issues|pull_requests", "read", "GET", "/issues", (*call).listIssues)

@@ -73,6 +73,7 @@ type Server struct {
 	deliveries    *table[deliveryRow]
 	signed        *table[signedRow]
 	reviews       *table[reviewRow]
+	groups        *table[groupRow]
 
 	byToken  map[string]*tokenRow
 	signedBy map[string]bool
@@ -111,8 +112,8 @@ type Knobs struct {
 	GraphQLLimit int `json:"graphql_limit,omitempty"`
 	// LimitStatus is the status of an exceeded primary limit: 403 (default) or 429.
 	LimitStatus int `json:"limit_status,omitempty"`
-	// TreeLimit is the number of entries of a recursive tree before it is
-	// truncated; default 100,000.
+	// TreeLimit is the number of entries of a tree, recursive or not, before
+	// it is truncated; default 100,000.
 	TreeLimit int `json:"tree_limit,omitempty"`
 	// BlobTextLimit is the size in bytes above which GraphQL's Blob.text is
 	// cut and isTruncated is true; default 512,000.
@@ -125,6 +126,15 @@ type Knobs struct {
 	BadSecret bool `json:"bad_secret,omitempty"`
 	// ReverseWebhooks delivers what is queued at one moment in reverse order.
 	ReverseWebhooks bool `json:"reverse_webhooks,omitempty"`
+	// DeliveryLimit is the number of webhook attempts the log keeps, the
+	// newest; default 10,000. None is kept for more than three days.
+	DeliveryLimit int `json:"delivery_limit,omitempty"`
+	// MergeableAfter is the number of reads of a pull request that find
+	// mergeable null before it is known; default 1.
+	MergeableAfter int `json:"mergeable_after,omitempty"`
+	// RunLimit is the number of check runs of one name in a suite; the oldest
+	// is deleted when one more comes. Default 1000.
+	RunLimit int `json:"run_limit,omitempty"`
 	// FormEncoded sends webhooks as application/x-www-form-urlencoded.
 	FormEncoded bool `json:"form_encoded,omitempty"`
 }
@@ -186,6 +196,7 @@ func New(opts Options) (_ *Server, err error) {
 	s.statuses = newTable[statusRow](s.journal, "statuses")
 	s.deliveries = newTable[deliveryRow](s.journal, "deliveries")
 	s.reviews = newTable[reviewRow](s.journal, "reviews")
+	s.groups = newTable[groupRow](s.journal, "groups")
 	s.signed = newTable[signedRow](s.journal, "signed")
 	if _, err := s.journal.load(); err != nil {
 		return nil, err

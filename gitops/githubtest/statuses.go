@@ -54,7 +54,7 @@ func (c *call) createStatus() (int, any, error) {
 	v.repo, v.git = c.repo, c.git
 	c.s.emitRepo(c.repo, c.id.account, c.routeName(), "status", "", map[string]any{"id": row.ID, "sha": sha, "name": c.s.fullName(c.repo), "target_url": orNil(row.TargetURL), "avatar_url": nil,
 		"context": row.Context, "description": orNil(row.Description), "state": row.State, "commit": v.renderCommit(k), "branches": []any{}, "created_at": stamp(row.CreatedAt), "updated_at": stamp(row.CreatedAt)}, nil)
-	return 201, c.renderStatus(row, true), nil
+	return 201, c.renderStatus(row, true), c.s.groupChecked(c.repo, c.id.account, c.routeName(), sha)
 }
 
 // combinedStatus takes the newest status of each context.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -184,90 +183,4 @@ func (c *call) getUser() (int, any, error) {
 		return 0, nil, errNotFound
 	}
 	return 200, c.renderFullUser(a), nil
-}
-
-func (c *call) getRepo() (int, any, error) { return 200, c.renderFullRepo(c.repo), nil }
-
-// updateRepo renames, archives, describes, changes visibility or the default
-// branch, as the web interface of an administrator.
-func (c *call) updateRepo() (int, any, error) {
-	var in struct {
-		Name          *string `json:"name"`
-		Description   *string `json:"description"`
-		Private       *bool   `json:"private"`
-		Archived      *bool   `json:"archived"`
-		DefaultBranch *string `json:"default_branch"`
-	}
-	if err := c.decode(&in); err != nil {
-		return 0, nil, err
-	}
-	s, r := c.s, c.repo
-	if r.Archived && (in.Archived == nil || *in.Archived) {
-		return 0, nil, fail(403, "Repository was archived so is read-only.")
-	}
-	if in.DefaultBranch != nil {
-		if _, ok, err := c.git.ref("refs/heads/" + *in.DefaultBranch); err != nil || !ok {
-			return 0, nil, invalid("Repository", "default_branch", "invalid", "The branch "+*in.DefaultBranch+" was not found. Please push that ref first or create it via the Git Data API.")
-		}
-		r.DefaultBranch = *in.DefaultBranch
-		if _, err := s.git.run(c.git.dir, nil, "symbolic-ref", "HEAD", "refs/heads/"+r.DefaultBranch); err != nil {
-			return 0, nil, err
-		}
-	}
-	if in.Description != nil {
-		r.Description = *in.Description
-	}
-	action := ""
-	changes := map[string]any{}
-	if in.Private != nil && *in.Private != r.Private {
-		r.Private = *in.Private
-		action = "publicized"
-		if r.Private {
-			action = "privatized"
-		}
-	}
-	if in.Archived != nil && *in.Archived != r.Archived {
-		r.Archived = *in.Archived
-		action = "unarchived"
-		if r.Archived {
-			action = "archived"
-		}
-	}
-	if in.Name != nil && *in.Name != r.Name {
-		if err := s.rename(r, r.OwnerID, *in.Name); err != nil {
-			return 0, nil, err
-		}
-		action = "renamed"
-		changes = map[string]any{"repository": map[string]any{"name": map[string]any{"from": c.params["repo"]}}}
-	}
-	r.UpdatedAt = s.now()
-	s.repos.put(r.ID, r)
-	if action != "" {
-		s.emitRepository(r, c.id.account, c.routeName(), action, changes)
-	}
-	return 200, c.renderFullRepo(r), nil
-}
-
-// rename gives a repository another name or owner; the old name redirects
-// until another repository takes it.
-func (s *Server) rename(r *repoRow, ownerID int64, name string) error {
-	if !validName(name) {
-		return invalid("Repository", "name", "invalid", "name is not valid")
-	}
-	owner := s.accounts.rows[ownerID]
-	if other, former := s.repoByName(owner.Login, name); other != nil && other != r && !former {
-		return invalid("Repository", "name", "custom", "name already exists on this account")
-	}
-	old := strings.ToLower(s.fullName(r))
-	full := strings.ToLower(owner.Login + "/" + name)
-	for _, other := range s.repos.all() {
-		if i := slices.Index(other.FormerNames, full); i >= 0 {
-			other.FormerNames = slices.Delete(other.FormerNames, i, i+1)
-			s.repos.put(other.ID, other)
-		}
-	}
-	r.FormerNames = append(r.FormerNames, old)
-	r.OwnerID, r.Name = ownerID, name
-	s.repos.put(r.ID, r)
-	return nil
 }

@@ -226,8 +226,6 @@ func (s *Server) pushCommit(r *repoRow, g *gitRepo, k *commit, distinct bool) (m
 		"added": limit(added, 3000), "removed": limit(removed, 3000), "modified": limit(modified, 3000)}, nil
 }
 
-func limit[T any](list []T, n int) []T { return list[:min(len(list), n)] }
-
 func (s *Server) accountByEmail(email string) *accountRow {
 	for _, a := range s.accounts.all() {
 		if strings.EqualFold(a.commitEmail(), email) {

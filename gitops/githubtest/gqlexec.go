@@ -263,7 +263,7 @@ func (r *gqlRun) skipped(directives []gqlDirective) bool {
 var interfaces = map[string][]string{
 	"Commit": {"GitObject", "Node", "UniformResourceLocatable"}, "Tree": {"GitObject", "Node"}, "Blob": {"GitObject", "Node"}, "Tag": {"GitObject", "Node"},
 	"User": {"Actor", "Node", "RepositoryOwner", "ProfileOwner"}, "Bot": {"Actor", "Node"}, "Organization": {"Actor", "Node", "RepositoryOwner", "ProfileOwner"},
-	"Repository": {"Node", "RepositoryInfo", "UniformResourceLocatable"}, "Ref": {"Node"}, "PullRequest": {"Node", "Closable", "Comment"},
+	"Repository": {"Node", "RepositoryInfo", "UniformResourceLocatable"}, "Ref": {"Node"}, "PullRequestCommit": {"Node"}, "PullRequest": {"Node", "Closable", "Comment"},
 }
 
 func fits(typ, on string) bool {

@@ -7,7 +7,8 @@ import (
 )
 
 // mutationFields are the mutations there are, for counting writes.
-var mutationFields = map[string]bool{"createCommitOnBranch": true, "updateRefs": true, "updateRef": true, "createRef": true, "deleteRef": true, "createPullRequest": true}
+var mutationFields = map[string]bool{"createCommitOnBranch": true, "updateRefs": true, "updateRef": true, "createRef": true, "deleteRef": true, "createPullRequest": true,
+	"updatePullRequest": true, "closePullRequest": true, "reopenPullRequest": true, "mergePullRequest": true, "markPullRequestReadyForReview": true, "convertPullRequestToDraft": true}
 
 func (c *call) gqlMutation() *gqlObject {
 	return &gqlObject{typ: "Mutation", resolve: func(name string, args gqlArgs) (any, error) {
@@ -24,6 +25,8 @@ func (c *call) gqlMutation() *gqlObject {
 			return c.gqlDeleteRef(args)
 		case "createPullRequest":
 			return c.gqlCreatePull(args)
+		case "updatePullRequest", "closePullRequest", "reopenPullRequest", "mergePullRequest", "markPullRequestReadyForReview", "convertPullRequestToDraft":
+			return c.gqlChangePull(name, args)
 		}
 		return nil, errUnknownField
 	}}
@@ -330,36 +333,4 @@ func (c *call) gqlDeleteRef(args gqlArgs) (any, error) {
 		return nil, c.gqlRefError(r, name, err)
 	}
 	return fieldsOf("DeleteRefPayload", map[string]any{"clientMutationId": orNil(in.ClientMutationID)}), nil
-}
-
-func (c *call) gqlCreatePull(args gqlArgs) (any, error) {
-	var in struct {
-		RepositoryID        string `json:"repositoryId"`
-		BaseRefName         string `json:"baseRefName"`
-		HeadRefName         string `json:"headRefName"`
-		HeadRepositoryID    string `json:"headRepositoryId"`
-		Title               string `json:"title"`
-		Body                string `json:"body"`
-		Draft               bool   `json:"draft"`
-		MaintainerCanModify *bool  `json:"maintainerCanModify"`
-		ClientMutationID    string `json:"clientMutationId"`
-	}
-	if err := args.into("input", &in); err != nil {
-		return nil, err
-	}
-	r, err := c.writable(in.RepositoryID, "pull_requests")
-	if err != nil {
-		return nil, err
-	}
-	i, err := c.s.openPull(r, c.id.account, "POST /graphql createPullRequest", pullIn{Title: in.Title, Body: in.Body, Base: in.BaseRefName, Head: in.HeadRefName, Draft: in.Draft})
-	if err != nil {
-		var ae *apiError
-		if errors.As(err, &ae) && len(ae.errors) > 0 {
-			if m, ok := ae.errors[0].(map[string]any)["message"].(string); ok {
-				return nil, gqlFail("UNPROCESSABLE", "%s", m)
-			}
-		}
-		return nil, err
-	}
-	return fieldsOf("CreatePullRequestPayload", map[string]any{"clientMutationId": orNil(in.ClientMutationID), "pullRequest": c.gqlPull(r, i)}), nil
 }

@@ -140,8 +140,10 @@ func (c *call) gqlNode(id string) (any, error) {
 		if len(parts) < 3 {
 			return nil, notFound
 		}
-		if err := c.s.allow(c.id, r, "contents", "read"); err != nil {
-			return nil, err
+		if parts[0] != "PullRequest" {
+			if err := c.s.allow(c.id, r, "contents", "read"); err != nil {
+				return nil, err
+			}
 		}
 		rest := strings.Join(parts[2:], ":")
 		switch parts[0] {
@@ -154,7 +156,10 @@ func (c *call) gqlNode(id string) (any, error) {
 		case "PullRequest":
 			number, _ := strconv.Atoi(rest)
 			if i := c.s.issue(r, number); i != nil && i.Pull != nil {
-				return c.gqlPull(r, i), nil
+				if err := c.s.allow(c.id, r, "pull_requests", "read"); err != nil {
+					return nil, err
+				}
+				return c.gqlPullRead(r, i)
 			}
 		default:
 			return c.gqlGitObject(r, rest, "")
@@ -177,7 +182,7 @@ func (c *call) gqlRepo(r *repoRow) *gqlObject {
 	readable := func() error { return c.s.allow(c.id, r, "contents", "read") }
 	return fieldsOf("Repository", map[string]any{
 		"id": nodeID("Repository", r.ID), "databaseId": r.ID, "name": r.Name, "nameWithOwner": full, "description": orNil(r.Description),
-		"owner": func() any { return c.gqlActor(c.s.accounts.rows[r.OwnerID]) }, "isArchived": r.Archived, "isPrivate": r.Private, "isFork": false, "isDisabled": false,
+		"owner": func() any { return c.gqlActor(c.s.accounts.rows[r.OwnerID]) }, "isArchived": r.Archived, "isPrivate": r.Private, "isFork": r.Parent != 0, "isDisabled": false,
 		"visibility": strings.ToUpper(visibility(r)), "url": c.root() + "/" + full, "createdAt": stamp(r.CreatedAt), "pushedAt": stamp(r.PushedAt), "updatedAt": stamp(r.UpdatedAt),
 		"isEmpty": func(gqlArgs) (any, error) {
 			refs, err := g.refs("refs/")
@@ -246,7 +251,14 @@ func (c *call) gqlRepo(r *repoRow) *gqlObject {
 			if i == nil || i.Pull == nil {
 				return nil, gqlFail("NOT_FOUND", "Could not resolve to a PullRequest with the number of %d.", number)
 			}
-			return c.gqlPull(r, i), nil
+			return c.gqlPullRead(r, i)
+		},
+		"pullRequests": func(args gqlArgs) (any, error) { return c.gqlPulls(r, args) },
+		"parent": func() any {
+			if parent := c.s.repos.rows[r.Parent]; parent != nil && c.s.sees(c.id, parent) {
+				return c.gqlRepo(parent)
+			}
+			return nil
 		},
 	})
 }
@@ -280,23 +292,5 @@ func (c *call) gqlRef(r *repoRow, name, oid string) *gqlObject {
 			}
 			return fieldsOf("BranchProtectionRule", map[string]any{"pattern": name[i+1:], "requiresApprovingReviews": true})
 		},
-	})
-}
-
-func (c *call) gqlPull(r *repoRow, i *issueRow) *gqlObject {
-	state := strings.ToUpper(i.State)
-	if i.Pull.MergedAt != nil {
-		state = "MERGED"
-	}
-	mergeable := "UNKNOWN"
-	if i.Pull.Mergeable != nil {
-		mergeable = map[bool]string{true: "MERGEABLE", false: "CONFLICTING"}[*i.Pull.Mergeable]
-	}
-	return fieldsOf("PullRequest", map[string]any{
-		"id": nodeID("PullRequest", r.ID, i.Number), "databaseId": i.Pull.ID, "number": i.Number, "title": i.Title, "body": i.Body, "state": state,
-		"url": fmt.Sprintf("%s/%s/pull/%d", c.root(), c.s.fullName(r), i.Number), "headRefName": i.Pull.Head, "headRefOid": i.Pull.HeadSHA,
-		"baseRefName": i.Pull.Base, "baseRefOid": i.Pull.BaseSHA, "merged": i.Pull.MergedAt != nil, "isDraft": i.Pull.Draft, "closed": i.State == "closed",
-		"mergeable": mergeable, "createdAt": stamp(i.CreatedAt), "updatedAt": stamp(i.UpdatedAt), "author": func() any { return c.gqlActor(c.s.accounts.rows[i.AuthorID]) },
-		"repository": func() any { return c.gqlRepo(r) },
 	})
 }

@@ -95,26 +95,31 @@ func (s *Server) SelectRepositories(installationID int64, names []string) error 
 	i.Selection, i.Repositories = selection, ids
 	s.installations.put(i.ID, i)
 	after := s.reposOf(i)
-	missing := func(have, from []*repoRow) []*repoRow {
-		var out []*repoRow
-		for _, r := range from {
-			if !slices.Contains(have, r) {
-				out = append(out, r)
-			}
+	s.emitSelection(i, s.accounts.rows[i.AccountID], missing(before, after), missing(after, before))
+	return nil
+}
+
+func missing(have, from []*repoRow) []*repoRow {
+	var out []*repoRow
+	for _, r := range from {
+		if !slices.Contains(have, r) {
+			out = append(out, r)
 		}
-		return out
 	}
-	lists := map[string][]*repoRow{"added": missing(before, after), "removed": missing(after, before)}
+	return out
+}
+
+// emitSelection tells an App which repositories it reaches now and no longer.
+func (s *Server) emitSelection(i *installationRow, actor *accountRow, added, removed []*repoRow) {
 	for _, action := range []string{"added", "removed"} {
-		list := lists[action]
+		list := map[string][]*repoRow{"added": added, "removed": removed}[action]
 		if len(list) == 0 {
 			continue
 		}
-		payload := map[string]any{"repositories_added": []any{}, "repositories_removed": []any{}, "repository_selection": selection, "requester": nil}
+		payload := map[string]any{"repositories_added": []any{}, "repositories_removed": []any{}, "repository_selection": i.Selection, "requester": nil}
 		payload["repositories_"+action] = s.repoStubs(list)
-		s.emitInstallation(i, s.accounts.rows[i.AccountID], "installation_repositories", action, payload)
+		s.emitInstallation(i, actor, "installation_repositories", action, payload)
 	}
-	return nil
 }
 
 func (s *Server) reposOf(i *installationRow) []*repoRow { return s.repos.find(i.covers) }
@@ -144,22 +149,74 @@ func (s *Server) SetWebhook(slug, url, secret string) error {
 // SetPermissions changes what an App asks for; its installations accept at
 // once. Tokens minted before keep what they had.
 func (s *Server) SetPermissions(slug string, permissions map[string]string) error {
+	if err := s.RequestPermissions(slug, permissions); err != nil {
+		return err
+	}
+	for _, id := range s.installationsOf(slug) {
+		if err := s.AcceptPermissions(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RequestPermissions changes what an App asks for. Its installations keep
+// what they granted until AcceptPermissions.
+func (s *Server) RequestPermissions(slug string, permissions map[string]string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.hooks.wake()
 	app, err := s.app(slug)
 	if err != nil {
 		return err
 	}
 	app.Permissions = permissions
 	s.apps.put(app.ID, app)
+	return nil
+}
+
+// SetEvents changes what an App is subscribed to, at once everywhere.
+func (s *Server) SetEvents(slug string, events []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app, err := s.app(slug)
+	if err != nil {
+		return err
+	}
+	app.Events = events
+	s.apps.put(app.ID, app)
 	for _, i := range s.installations.all() {
 		if i.AppID == app.ID {
-			i.Permissions = permissions
+			i.Events = events
 			s.installations.put(i.ID, i)
-			s.emitInstallation(i, s.accounts.rows[i.AccountID], "installation", "new_permissions_accepted", map[string]any{"repositories": s.repoStubs(s.reposOf(i)), "requester": nil})
 		}
 	}
+	return nil
+}
+
+func (s *Server) installationsOf(slug string) []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []int64
+	for _, i := range s.installations.all() {
+		if app := s.apps.rows[i.AppID]; app != nil && app.Slug == slug {
+			out = append(out, i.ID)
+		}
+	}
+	return out
+}
+
+// AcceptPermissions grants an installation what its App asks for now.
+func (s *Server) AcceptPermissions(installationID int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.hooks.wake()
+	i := s.installations.rows[installationID]
+	if i == nil {
+		return fmt.Errorf("no installation %d", installationID)
+	}
+	i.Permissions = s.apps.rows[i.AppID].Permissions
+	s.installations.put(i.ID, i)
+	s.emitInstallation(i, s.accounts.rows[i.AccountID], "installation", "new_permissions_accepted", map[string]any{"repositories": s.repoStubs(s.reposOf(i)), "requester": nil})
 	return nil
 }
 

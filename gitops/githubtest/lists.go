@@ -46,3 +46,6 @@ func (c *call) mayChange(authorID int64, level string) error {
 	}
 	return fail(403, "Must have admin rights to Repository.")
 }
+
+// limit cuts a list at one of GitHub's caps.
+func limit[T any](list []T, n int) []T { return list[:min(len(list), n)] }

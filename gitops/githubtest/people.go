@@ -268,56 +268,13 @@ func (s *Server) Protect(fullName, branch string, on, ruleset bool) error {
 	if err != nil {
 		return err
 	}
-	if r.Protected == nil {
-		r.Protected = map[string]*protectionRow{}
-	}
-	delete(r.Protected, branch)
 	if on {
-		r.Protected[branch] = &protectionRow{Ruleset: ruleset}
-	}
-	s.repos.put(r.ID, r)
-	return nil
-}
-
-// Rename gives a repository another full name, which may name another owner
-// (a transfer). The old name redirects from now on.
-func (s *Server) Rename(fullName, newFullName string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer s.hooks.wake()
-	r, _, err := s.find(fullName)
-	if err != nil {
-		return err
-	}
-	owner, name, _ := strings.Cut(newFullName, "/")
-	to := s.accountByLogin(owner)
-	if to == nil {
-		return fmt.Errorf("account %s: %w", owner, ErrNotFound)
-	}
-	from := s.accounts.rows[r.OwnerID]
-	oldName := r.Name
-	if err := s.rename(r, to.ID, name); err != nil {
-		return err
-	}
-	if to.ID != from.ID {
-		changes := map[string]any{"owner": map[string]any{"from": map[string]any{}}}
-		kind := "user"
-		if from.Type == typeOrg {
-			kind = "organization"
-		}
-		changes["owner"].(map[string]any)["from"].(map[string]any)[kind] = s.view().renderUser(from)
-		s.emitRepository(r, to, "", "transferred", changes)
+		s.protect(r, branch, &protectionRow{Ruleset: ruleset})
 		return nil
 	}
-	s.emitRepository(r, to, "", "renamed", map[string]any{"repository": map[string]any{"name": map[string]any{"from": oldName}}})
+	delete(r.Protected, branch)
+	s.repos.put(r.ID, r)
 	return nil
-}
-
-// CreateRepository adds a repository to the running site.
-func (s *Server) CreateRepository(in SeedRepo) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seedRepo(&Seed{}, in)
 }
 
 // RepositoryID is the numeric id of a repository; 0 when there is none.

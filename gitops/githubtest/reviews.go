@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Reviews of pull requests, updates of their branches, renames of branches,
-// and what a user sees of installations.
+// Reviews of pull requests, updates of their branches, and what a user sees
+// of installations.
 
 type reviewRow struct {
 	ID       int64  `json:"id"`
@@ -90,6 +90,9 @@ func (c *call) updateBranch() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if i.Pull.HeadRepo != 0 || c.mayChange(0, "write") != nil {
+		return 0, nil, fail(403, "Resource not accessible by integration")
+	}
 	if !ok || i.State != "open" {
 		return 0, nil, fail(422, "The pull request cannot be updated.")
 	}
@@ -117,58 +120,6 @@ func (c *call) updateBranch() (int, any, error) {
 		return 0, nil, err
 	}
 	return 202, map[string]any{"message": "Updating pull request branch.", "url": c.repoURL("/pulls/%d", i.Number)}, nil
-}
-
-// renameBranch moves a branch to another name, with what points to it.
-func (c *call) renameBranch() (int, any, error) {
-	var in struct {
-		NewName string `json:"new_name"`
-	}
-	if err := c.decode(&in); err != nil {
-		return 0, nil, err
-	}
-	s, old := c.s, c.params["branch"]
-	head, ok, err := c.git.ref("refs/heads/" + old)
-	if err != nil {
-		return 0, nil, err
-	}
-	if !ok {
-		return 0, nil, fail(404, "Branch not found")
-	}
-	if !validRef("refs/heads/" + in.NewName) {
-		return 0, nil, invalid("Branch", "new_name", "invalid", "")
-	}
-	if _, taken, err := c.git.ref("refs/heads/" + in.NewName); err != nil || taken {
-		return 0, nil, invalid("Branch", "new_name", "already_exists", "")
-	}
-	// Open pull requests follow before the old branch goes and would close them.
-	for _, i := range s.issues.find(func(i *issueRow) bool { return i.RepoID == c.repo.ID && i.Pull != nil && i.State == "open" }) {
-		if i.Pull.Base == old {
-			i.Pull.Base = in.NewName
-		}
-		if i.Pull.Head == old {
-			i.Pull.Head = in.NewName
-		}
-		s.issues.put(i.ID, i)
-	}
-	if p := c.repo.Protected[old]; p != nil {
-		delete(c.repo.Protected, old)
-		c.repo.Protected[in.NewName] = p
-	}
-	if c.repo.DefaultBranch == old {
-		c.repo.DefaultBranch = in.NewName
-		if _, err := s.git.run(c.git.dir, nil, "symbolic-ref", "HEAD", "refs/heads/"+in.NewName); err != nil {
-			return 0, nil, err
-		}
-	}
-	s.repos.put(c.repo.ID, c.repo)
-	changes := []refChange{{name: "refs/heads/" + in.NewName, before: zeroOID, after: head}, {name: "refs/heads/" + old, before: head}}
-	if err := s.moveRefs(c.repo, c.id.account, c.routeName(), changes, true); err != nil {
-		return 0, nil, err
-	}
-	c.params["branch"] = in.NewName
-	_, body, err := c.getBranch()
-	return 201, body, err
 }
 
 // reachesUser says whether a user sees a repository of an installation.

@@ -120,7 +120,7 @@ func testSeed() *Seed {
 			},
 			Apps: []SeedApp{{AppID: appID, Slug: "hnp-sync", Name: "hnp-sync", PrivateKey: testKeyPEM(),
 				Permissions: map[string]string{"contents": "write", "checks": "write", "pull_requests": "write", "issues": "write", "statuses": "write"},
-				Events:      []string{"push", "pull_request", "check_run", "check_suite", "issue_comment", "repository", "create", "delete", "status"}, WebhookSecret: secret,
+				Events:      []string{"push", "pull_request", "check_run", "check_suite", "issue_comment", "repository", "create", "delete", "status", "merge_group"}, WebhookSecret: secret,
 				Installations: []SeedInstallation{{InstallationID: installID, Account: "acme"}}}},
 		},
 	}

@@ -52,6 +52,16 @@ var load = sync.OnceValues(func() (*description, error) {
 		account := item.Get.Responses.Status(200).Value.Content.Get("application/json").Schema.Value.Items.Value.Properties["account"].Value
 		account.AnyOf, account.AllOf = account.AllOf, nil
 	}
+	// The head of a pull request has no repository once its fork was deleted; GitHub's description of the webhooks
+	// says so, that of the answers does not.
+	for _, name := range []string{"pull-request", "pull-request-simple"} {
+		if schema := doc.Components.Schemas[name]; schema != nil {
+			head := schema.Value.Properties["head"].Value
+			repo := *head.Properties["repo"].Value
+			repo.Nullable = true
+			head.Properties["repo"] = &openapi3.SchemaRef{Value: &repo}
+		}
+	}
 	// Parameters that may hold slashes do not match a plain template.
 	for path, item := range doc.Paths.Map() {
 		renamed := path

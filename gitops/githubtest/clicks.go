@@ -111,17 +111,21 @@ func (s *Server) DeleteCheckRun(checkRunID int64) error {
 //
 //	POST /_click        {"check_run_id"|"check_suite_id", "identifier"?, "login"}
 //	POST /_merge_group  {"repository", "number", "login"}
+//	POST /_install      {"app", "account", "repositories"?}
 //
-// The answers are 204, and 201 {"head_sha"} for the second. Under s.mu.
+// The answers are 204, 201 {"head_sha"} and 201 {"installation_id"}. Under s.mu.
 func (s *Server) control(w http.ResponseWriter, key string, body []byte) {
 	defer s.hooks.wake()
 	var in struct {
-		CheckRunID   int64  `json:"check_run_id"`
-		CheckSuiteID int64  `json:"check_suite_id"`
-		Identifier   string `json:"identifier"`
-		Login        string `json:"login"`
-		Repository   string `json:"repository"`
-		Number       int    `json:"number"`
+		CheckRunID   int64    `json:"check_run_id"`
+		CheckSuiteID int64    `json:"check_suite_id"`
+		Identifier   string   `json:"identifier"`
+		Login        string   `json:"login"`
+		Repository   string   `json:"repository"`
+		Number       int      `json:"number"`
+		App          string   `json:"app"`
+		Account      string   `json:"account"`
+		Repositories []string `json:"repositories"`
 	}
 	err := strictJSON(body, &in)
 	status, answer := 204, any(nil)
@@ -131,6 +135,11 @@ func (s *Server) control(w http.ResponseWriter, key string, body []byte) {
 		var head string
 		if head, err = s.enqueuePull(in.Repository, in.Number, in.Login); err == nil {
 			status, answer = 201, map[string]any{"head_sha": head}
+		}
+	case key == "POST /_install":
+		var id int64
+		if id, err = s.install(in.App, SeedInstallation{Account: in.Account, Repositories: in.Repositories}); err == nil {
+			status, answer = 201, map[string]any{"installation_id": id}
 		}
 	case in.CheckSuiteID != 0 && in.CheckRunID == 0 && in.Identifier == "":
 		err = s.clickSuite(in.CheckSuiteID, in.Login)

@@ -37,6 +37,10 @@ func (s *Server) Install(slug string, in SeedInstallation) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.hooks.wake()
+	return s.install(slug, in)
+}
+
+func (s *Server) install(slug string, in SeedInstallation) (int64, error) {
 	app, err := s.app(slug)
 	if err != nil {
 		return 0, err

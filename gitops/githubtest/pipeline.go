@@ -85,6 +85,8 @@ func (s *Server) Handler() http.Handler {
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/_"):
 			s.serveAdmin(w, r)
+		case isWebPath(r.URL.Path):
+			s.serveWeb(w, r)
 		case isGitPath(r.URL.Path):
 			s.serveGit(w, r)
 		default:

@@ -26,7 +26,8 @@ type accountRow struct {
 	Email string `json:"email,omitempty"`
 	// Members of an organization: login → permission on its repositories.
 	// Empty: every user of the stand-in is a member with admin rights.
-	Members map[string]string `json:"members,omitempty"`
+	Members map[string]string   `json:"members,omitempty"`
+	Teams   map[string][]string `json:"teams,omitempty"` // slug → logins
 }
 
 // commitEmail is the address GitHub puts into commits it makes for the account.

@@ -64,6 +64,9 @@ func buildRoutes() []*route {
 	add(authInstallation, "", "", "GET", "/installation/repositories", (*call).listInstallationRepos)
 	add(authInstallation, "", "", "DELETE", "/installation/token", (*call).revokeToken)
 
+	add(authNone, "", "", "POST", "/app-manifests/{code}/conversions", (*call).convertManifest)
+	add(authNone, "", "", "GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", (*call).teamMembership)
+
 	repo("metadata", "read", "GET", "", (*call).getRepo)
 	repo("administration", "admin", "PATCH", "", (*call).updateRepo)
 
@@ -90,6 +93,7 @@ func buildRoutes() []*route {
 	repo("contents", "read", "GET", "/contents/{path}", (*call).getContents)
 	repo("contents", "write", "PUT", "/contents/{path}", (*call).putContents)
 	repo("contents", "write", "DELETE", "/contents/{path}", (*call).deleteContents)
+	repo("contents", "read", "GET", "/tarball/{ref}", (*call).tarball)
 	repo("contents", "read", "GET", "/readme", (*call).getReadme)
 	repo("contents", "write", "POST", "/merges", (*call).mergeBranches)
 

@@ -55,6 +55,8 @@ type SeedUser struct {
 type SeedOrg struct {
 	Login   string            `json:"login"`
 	Members map[string]string `json:"members,omitempty"`
+	// Teams maps a team's slug to the logins of its members.
+	Teams map[string][]string `json:"teams,omitempty"`
 }
 
 // SeedRepo is a repository. From is a folder: with a .git it is cloned,
@@ -129,7 +131,8 @@ func (s *Server) applySeed(seed *Seed) error {
 		if o.Login == "" || s.accountByLogin(o.Login) != nil {
 			return fmt.Errorf("seed: github.orgs: login %q is empty or given twice", o.Login)
 		}
-		s.addAccount(o.Login, typeOrg).Members = o.Members
+		a := s.addAccount(o.Login, typeOrg)
+		a.Members, a.Teams = o.Members, o.Teams
 	}
 	tokens := make([]string, 0, len(seed.Tokens))
 	for token := range seed.Tokens {

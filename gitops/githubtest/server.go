@@ -74,6 +74,7 @@ type Server struct {
 	signed        *table[signedRow]
 	reviews       *table[reviewRow]
 	groups        *table[groupRow]
+	manifests     *table[manifestRow]
 
 	byToken  map[string]*tokenRow
 	signedBy map[string]bool
@@ -86,6 +87,7 @@ type Server struct {
 	stale    map[string]*staleRef
 	knobs    Knobs
 	unknown  []string
+	archives map[string]archive // by token
 
 	hooks *dispatcher
 
@@ -145,7 +147,7 @@ type Knobs struct {
 func New(opts Options) (_ *Server, err error) {
 	s := &Server{dir: opts.Dir, clock: opts.Clock, logf: opts.Logf, wrap: opts.Wrap,
 		byToken: map[string]*tokenRow{}, signedBy: map[string]bool{}, keys: map[string][]byte{}, gitRepos: map[int64]*gitRepo{},
-		buckets: map[string]*bucket{}, stale: map[string]*staleRef{}}
+		buckets: map[string]*bucket{}, stale: map[string]*staleRef{}, archives: map[string]archive{}}
 	s.routes = buildRoutes()
 	s.stats.reset()
 	if s.clock == nil {
@@ -196,6 +198,7 @@ func New(opts Options) (_ *Server, err error) {
 	s.statuses = newTable[statusRow](s.journal, "statuses")
 	s.deliveries = newTable[deliveryRow](s.journal, "deliveries")
 	s.reviews = newTable[reviewRow](s.journal, "reviews")
+	s.manifests = newTable[manifestRow](s.journal, "manifests")
 	s.groups = newTable[groupRow](s.journal, "groups")
 	s.signed = newTable[signedRow](s.journal, "signed")
 	if _, err := s.journal.load(); err != nil {

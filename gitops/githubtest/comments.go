@@ -91,20 +91,30 @@ func (c *call) createComment() (int, any, error) {
 	if err := c.decode(&in); err != nil {
 		return 0, nil, err
 	}
-	if strings.TrimSpace(in.Body) == "" {
-		return 0, nil, invalid("IssueComment", "body", "missing_field", "")
-	}
-	if err := checkBody("IssueComment", in.Body); err != nil {
+	k, err := c.addComment(i, in.Body)
+	if err != nil {
 		return 0, nil, err
 	}
+	return 201, c.renderComment(k), nil
+}
+
+func (c *call) addComment(i *issueRow, body string) (*commentRow, error) {
+	if strings.TrimSpace(body) == "" {
+		return nil, invalid("IssueComment", "body", "missing_field", "")
+	}
+	if err := checkBody("IssueComment", body); err != nil {
+		return nil, err
+	}
 	now := c.s.now()
-	k := &commentRow{ID: c.s.newID(), RepoID: c.repo.ID, Issue: i.Number, AuthorID: c.id.account.ID, Body: in.Body, CreatedAt: now, UpdatedAt: now}
+	k := &commentRow{ID: c.s.newID(), RepoID: c.repo.ID, Issue: i.Number, AuthorID: c.id.account.ID, Body: body, CreatedAt: now, UpdatedAt: now}
 	if c.id.app != nil {
 		k.AppID = c.id.app.ID
 	}
+	i.UpdatedAt = now
+	c.s.issues.put(i.ID, i)
 	c.s.comments.put(k.ID, k)
 	c.emitComment(k, "created", nil)
-	return 201, c.renderComment(k), nil
+	return k, nil
 }
 
 func (c *call) commentAt() (*commentRow, error) {

@@ -319,8 +319,19 @@ func (c *call) commitPulls() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	released := false
+	if tip, ok, err := c.git.ref("refs/heads/" + c.repo.DefaultBranch); err != nil {
+		return 0, nil, err
+	} else if ok {
+		if released, err = c.git.isAncestor(k.oid, tip); err != nil {
+			return 0, nil, err
+		}
+	}
 	out := []any{}
 	for _, i := range c.s.issues.find(func(i *issueRow) bool { return i.RepoID == c.repo.ID && i.Pull != nil }) {
+		if i.Pull.MergedAt == nil && (released || i.State != "open") {
+			continue // what the default branch has came by what was merged
+		}
 		commits, err := c.git.pullCommits(i.Pull)
 		if err != nil {
 			return 0, nil, err

@@ -76,6 +76,17 @@ var load = sync.OnceValues(func() (*description, error) {
 	// Parameters that may hold slashes do not match a plain template.
 	for path, item := range doc.Paths.Map() {
 		renamed := path
+		if strings.HasSuffix(path, "/commits/{commit_sha}/pulls") {
+			// Named as its neighbours: the router tries them by name, and {ref} alone would take the whole rest.
+			renamed = strings.Replace(path, "{commit_sha}", "{ref:.+}", 1)
+			for _, p := range item.Get.Parameters {
+				if p.Value != nil && p.Value.Name == "commit_sha" {
+					named := *p.Value
+					named.Name = "ref"
+					p.Value = &named
+				}
+			}
+		}
 		for _, op := range item.Operations() {
 			for _, p := range op.Parameters {
 				if p.Value != nil && p.Value.In == "path" && p.Value.Extensions["x-multi-segment"] == true {

@@ -72,7 +72,7 @@ func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		clear(s.buckets)
 		clear(s.stale)
 		adminAnswer(w, 200, s.knobs)
-	case "POST /_click", "POST /_merge_group", "POST /_install":
+	case "POST /_click", "POST /_merge_group", "POST /_install", "POST /_fork":
 		s.control(w, key, body)
 	case "GET /_unknown":
 		adminAnswer(w, 200, append([]string{}, s.unknown...))

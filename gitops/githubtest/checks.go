@@ -185,6 +185,8 @@ func checkAnnotation(src json.RawMessage) error {
 		EndColumn   *int   `json:"end_column"`
 		Level       string `json:"annotation_level"`
 		Message     string `json:"message"`
+		Title       string `json:"title"`
+		Details     string `json:"raw_details"`
 	}
 	if err := json.Unmarshal(src, &a); err != nil {
 		return fail(422, "Invalid request.\n\nAn annotation is malformed.")
@@ -198,6 +200,8 @@ func checkAnnotation(src json.RawMessage) error {
 		return fail(422, "Invalid request.\n\nstart_column and end_column are allowed only when start_line and end_line are equal.")
 	case !slices.Contains([]string{"notice", "warning", "failure"}, a.Level):
 		return fail(422, "Invalid request.\n\nannotation_level must be notice, warning or failure.")
+	case utf8.RuneCountInString(a.Title) > 255 || len(a.Details) > 64<<10:
+		return fail(422, "Invalid request.\n\nAn annotation's title has at most 255 characters, its raw_details at most 64 KB.")
 	case a.Message == "" || len(a.Message) > 64<<10:
 		return fail(422, "Invalid request.\n\nAn annotation needs a message of at most 64 KB.")
 	}

@@ -112,8 +112,10 @@ func (s *Server) DeleteCheckRun(checkRunID int64) error {
 //	POST /_click        {"check_run_id"|"check_suite_id", "identifier"?, "login"}
 //	POST /_merge_group  {"repository", "number", "login"}
 //	POST /_install      {"app", "account", "repositories"?}
+//	POST /_fork         {"repository", "login"}
 //
-// The answers are 204, 201 {"head_sha"} and 201 {"installation_id"}. Under s.mu.
+// The answers are 204, and 201 with head_sha, installation_id or full_name.
+// Under s.mu.
 func (s *Server) control(w http.ResponseWriter, key string, body []byte) {
 	defer s.hooks.wake()
 	var in struct {
@@ -135,6 +137,11 @@ func (s *Server) control(w http.ResponseWriter, key string, body []byte) {
 		var head string
 		if head, err = s.enqueuePull(in.Repository, in.Number, in.Login); err == nil {
 			status, answer = 201, map[string]any{"head_sha": head}
+		}
+	case key == "POST /_fork":
+		var name string
+		if name, err = s.fork(in.Repository, in.Login); err == nil {
+			status, answer = 201, map[string]any{"full_name": name}
 		}
 	case key == "POST /_install":
 		var id int64

@@ -147,17 +147,11 @@ func (c *call) compare() (int, any, error) {
 	if !ok {
 		return 0, nil, errNotFound
 	}
-	strip := func(name string) string {
-		if owner, branch, ok := strings.Cut(name, ":"); ok && strings.EqualFold(owner, c.s.accounts.rows[c.repo.OwnerID].Login) {
-			return branch
-		}
-		return name
-	}
-	base, err := c.commitAt(strip(left))
+	base, err := c.commitOf(left)
 	if err != nil {
 		return 0, nil, notFoundFor(err)
 	}
-	head, err := c.commitAt(strip(right))
+	head, err := c.commitOf(right)
 	if err != nil {
 		return 0, nil, notFoundFor(err)
 	}
@@ -211,6 +205,32 @@ func (c *call) compare() (int, any, error) {
 	return 200, map[string]any{"url": c.repoURL("/compare/%s", c.params["basehead"]), "html_url": html, "permalink_url": html, "diff_url": html + ".diff", "patch_url": html + ".patch",
 		"base_commit": c.renderCommit(base), "merge_base_commit": c.renderCommit(mb), "status": status, "ahead_by": total, "behind_by": len(behind), "total_commits": total,
 		"commits": commits, "files": files}, nil
+}
+
+// commitOf is a side of a comparison: a revision, or owner:branch of a fork.
+func (c *call) commitOf(name string) (*commit, error) {
+	_, branch, ok := strings.Cut(name, ":")
+	if !ok {
+		return c.commitAt(name)
+	}
+	from, _ := c.s.headOf(c.repo, name, "")
+	if from == c.repo {
+		return c.commitAt(branch)
+	}
+	if from == nil || !c.s.sees(c.id, from) || !validRef("refs/heads/"+branch) {
+		return nil, errNotFound
+	}
+	oid, ok, err := c.s.readRef(from, "refs/heads/"+branch)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errNotFound
+	}
+	if err := c.s.bring(c.repo, from, oid); err != nil {
+		return nil, err
+	}
+	return c.git.commit(oid)
 }
 
 func notFoundFor(err error) error {

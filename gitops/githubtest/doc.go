@@ -18,4 +18,10 @@
 // Failures are part of the interface: faults strike chosen requests before or
 // after their effect, webhooks can be lost, late, doubled or reordered, reads
 // can be stale, limits small. Time comes from an injected clock.
+//
+// People are part of it too: methods of Server push, fork, open, merge, queue
+// and comment, press the buttons of check runs, protect branches, change
+// permissions, install, suspend and remove Apps, rename, transfer, archive and
+// delete repositories, each with the events GitHub sends. A program without Go
+// does the same with a person's token, and presses buttons by POST /_click.
 package githubtest

@@ -104,6 +104,10 @@ func (s *Server) Fork(fullName, login string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.hooks.wake()
+	return s.fork(fullName, login)
+}
+
+func (s *Server) fork(fullName, login string) (string, error) {
 	r, _, err := s.find(fullName)
 	if err != nil {
 		return "", err

@@ -156,6 +156,9 @@ func (c *call) updateIssue() (int, any, error) {
 	if in.State != nil && *in.State != "open" && *in.State != "closed" {
 		return 0, nil, invalid("Issue", "state", "invalid", "")
 	}
+	if in.Reason != nil && !slices.Contains([]string{"completed", "not_planned", "reopened", "duplicate"}, *in.Reason) {
+		return 0, nil, invalid("Issue", "state_reason", "invalid", "")
+	}
 	if in.Title != nil && *in.Title == "" {
 		return 0, nil, invalid("Issue", "title", "missing_field", "")
 	}
@@ -185,8 +188,14 @@ func (c *call) updateIssue() (int, any, error) {
 				return 0, nil, err
 			}
 		}
-		i.State, i.ClosedAt, i.Reason = *in.State, nil, ""
-		if i.State == "closed" {
+		i.State, i.ClosedAt, i.Reason = *in.State, nil, "reopened"
+		if i.Pull != nil {
+			i.Reason = ""
+		}
+		if i.State == "closed" && i.Pull != nil {
+			now := c.s.now()
+			i.ClosedAt = &now
+		} else if i.State == "closed" {
 			now := c.s.now()
 			i.ClosedAt, i.Reason = &now, "completed"
 			if in.Reason != nil {

@@ -56,6 +56,14 @@ func (s *Server) editRepo(r *repoRow, actor *accountRow, cause string, in repoEd
 		}
 		events = append(events, event{"edited", map[string]any{"default_branch": from(old)}})
 	}
+	// What can be refused has been, or comes before what cannot.
+	if in.Name != nil && *in.Name != r.Name {
+		old := r.Name
+		if err := s.rename(r, r.OwnerID, *in.Name); err != nil {
+			return err
+		}
+		events = append(events, event{"renamed", map[string]any{"repository": map[string]any{"name": from(old)}}})
+	}
 	if in.Description != nil && *in.Description != r.Description {
 		events = append(events, event{"edited", map[string]any{"description": from(orNil(r.Description))}})
 		r.Description = *in.Description
@@ -75,13 +83,6 @@ func (s *Server) editRepo(r *repoRow, actor *accountRow, cause string, in repoEd
 				r.DenyMerge = append(r.DenyMerge, method)
 			}
 		}
-	}
-	if in.Name != nil && *in.Name != r.Name {
-		old := r.Name
-		if err := s.rename(r, r.OwnerID, *in.Name); err != nil {
-			return err
-		}
-		events = append(events, event{"renamed", map[string]any{"repository": map[string]any{"name": from(old)}}})
 	}
 	r.UpdatedAt = s.now()
 	s.repos.put(r.ID, r)

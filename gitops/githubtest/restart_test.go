@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,5 +190,132 @@ func TestPackedObjectsAreRead(t *testing.T) {
 	f.push("on top of a pack")
 	if log, err := f.Log(repoName, "main", 0); err != nil || len(log) != 2 || log[1].OID != head {
 		t.Errorf("%v %v", log, err)
+	}
+}
+
+func TestRestartKeepsWhatPeopleAreDoing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	clock := newFakeClock()
+	open := func() *fixture {
+		t.Helper()
+		s, err := New(Options{Dir: dir, Clock: clock, Seed: testSeed()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		return &fixture{Server: s, t: t, clock: clock}
+	}
+	f := open()
+	token := f.token(nil)
+	if err := f.Require(repoName, "main", 1, "plan"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Fork("acme/open", "eve"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.PutFile("eve/open", "main", "eve", "x", "1"); err != nil {
+		t.Fatal(err)
+	}
+	outside, err := f.OpenPull("acme/open", "eve", PullOptions{Base: "main", Head: "eve:main", Title: "t", Draft: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.topic("topic", "x", "1")
+	inside := f.pull(token, "topic")
+	group, err := f.Enqueue(repoName, inside, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := f.run(token, map[string]any{"name": "conflicts", "head_sha": f.head(), "actions": []any{map[string]any{"label": "Keep Git", "description": "d", "identifier": "git"}},
+		"output": map[string]any{"title": "t", "summary": "s", "annotations": []any{map[string]any{"path": "x", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"}}}})
+	if err := f.SetTeam("acme", "network", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	_, target := f.agree("/settings/apps/new", `{"name": "Later", "url": "https://example.com", "redirect_url": "http://127.0.0.1:9/"}`)
+	if err := f.RequestPermissions("hnp-sync", map[string]string{"contents": "read"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	f = open()
+	defer f.Close()
+	pr := f.do("GET", "/repos/acme/open/pulls/1", token, nil)
+	if outside != 1 || pr.json["draft"] != true || pr.json["head"].(map[string]any)["repo"].(map[string]any)["full_name"] != "eve/open" {
+		t.Errorf("the pull request from outside: %s", pr.body)
+	}
+	if _, err := f.PutFile("eve/open", "main", "eve", "x", "2"); err != nil {
+		t.Fatal(err)
+	}
+	if pr := f.do("GET", "/repos/acme/open/pulls/1", token, nil); pr.json["commits"] != 2.0 {
+		t.Errorf("it no longer follows: %s", pr.body)
+	}
+	run := f.do("PATCH", fmt.Sprintf("/repos/acme/fabric/check-runs/%d", id), token, map[string]any{"output": map[string]any{"title": "t", "summary": "s",
+		"annotations": []any{map[string]any{"path": "x", "start_line": 2, "end_line": 2, "annotation_level": "notice", "message": "m"}}}})
+	if run.json["output"].(map[string]any)["annotations_count"] != 2.0 {
+		t.Errorf("annotations are not appended after a restart: %s", run.body)
+	}
+	if err := f.ClickAction(id, "git", "alice"); err != nil {
+		t.Error(err)
+	}
+	f.run(token, map[string]any{"name": "plan", "head_sha": group, "conclusion": "success"})
+	if f.head() != group {
+		t.Error("the queue is forgotten")
+	}
+	if r := f.do("POST", "/app-manifests/"+target.Query().Get("code")+"/conversions", "", nil); r.status != 201 {
+		t.Errorf("manifest: %d %s", r.status, r.body)
+	}
+	if r := f.do("GET", "/orgs/acme/teams/network/memberships/alice", userToken, nil); r.status != 200 {
+		t.Errorf("team: %d", r.status)
+	}
+	if i := f.do("GET", "/app/installations/9001", f.jwt(0, time.Minute), nil); i.json["permissions"].(map[string]any)["contents"] != "write" {
+		t.Errorf("a permission nobody accepted: %s", i.body)
+	}
+}
+
+func TestForcedAndUnrelatedHistory(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	token := f.token(nil)
+	f.topic("topic", "x", "1")
+	n := f.pull(token, "topic")
+	// The base is replaced by a history of its own.
+	if _, err := f.PutFile(repoName, "orphan", "alice", "o", "1"); err != nil {
+		t.Fatal(err)
+	}
+	orphan, err := f.Head(repoName, "orphan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := f.do("POST", "/repos/acme/fabric/pulls", token, map[string]any{"title": "t", "head": "orphan", "base": "main"}); r.status != 422 || !strings.Contains(string(r.body), "no history in common") {
+		t.Errorf("unrelated head: %d %s", r.status, r.body)
+	}
+	if err := f.MoveBranch(repoName, "main", "alice", orphan); err != nil {
+		t.Fatal(err)
+	}
+	path := fmt.Sprintf("/repos/acme/fabric/pulls/%d", n)
+	f.do("GET", path, token, nil)
+	if r := f.do("GET", path, token, nil); r.status != 200 || r.json["mergeable"] != false || r.json["state"] != "open" {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := f.do("PUT", path+"/merge", token, map[string]any{}); r.status != 405 {
+		t.Errorf("merge: %d", r.status)
+	}
+	// Compared with a fork's branch.
+	if _, err := f.Fork("acme/open", "eve"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.PutFile("eve/open", "main", "eve", "x", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.do("GET", "/repos/acme/open/compare/main...eve:main", token, nil); r.status != 200 || r.json["ahead_by"] != 1.0 {
+		t.Errorf("compare with a fork: %d %s", r.status, r.body)
+	}
+	if r := f.do("GET", "/repos/acme/open/compare/main...alice:main", token, nil); r.status != 404 {
+		t.Errorf("compare with no fork: %d", r.status)
 	}
 }

@@ -24,9 +24,9 @@ type Cycle struct {
 	// Proposals are the pull requests into the branch; nil where there are none: then mode pull_request writes nothing
 	// to Git, and a protected branch is an error.
 	Proposals Proposals
-	Ledger     Ledger
-	Clock      Clock
-	Fabric     Fabric
+	Ledger    Ledger
+	Clock     Clock
+	Fabric    Fabric
 	// Problems checks a whole document against its kind's schema and answers what is wrong, nothing when valid
 	// (ENGINE 8). Nil checks nothing.
 	Problems func(doc manifests.Object) []string

@@ -94,10 +94,18 @@ func (r *run) readProposal(ctx context.Context, rec *Proposed) (Proposal, bool, 
 func (r *run) followProposal(ctx context.Context, rec *Proposed, p Proposal) (*Update, error) {
 	c := *rec
 	c.Number, c.URL = p.Number, p.URL
-	if s := c.Sending; s != nil && (p.Operation == s.Operation || p.State != "open" && c.ours(p) == nil) && !slices.ContainsFunc(c.Commits, func(o ProposedCommit) bool { return o.OID == p.Head }) {
-		landed := *s
-		landed.OID = p.Head
-		c.add(landed)
+	landed := false
+	for at := len(p.Operations) - 1; at >= 0 && len(p.Operations) == len(p.Commits); at-- {
+		for _, sent := range rec.Sending {
+			if sent.Operation == p.Operations[at] {
+				sent.OID = p.Commits[at]
+				c.add(sent)
+				landed = true
+			}
+		}
+	}
+	if rec.Number == 0 && !landed {
+		return nil, nil // an older pull request of the same branch: this one was never opened
 	}
 	switch p.State {
 	case "merged":
@@ -121,6 +129,9 @@ func (r *run) followProposal(ctx context.Context, rec *Proposed, p Proposal) (*U
 		r.log("pull request merged", "fabric", r.Fabric.Name, "pull_request", p.Number, "branch", rec.Branch)
 		return u, nil
 	case "closed":
+		if rec.Withdrawing {
+			return &Update{DropProposed: []string{rec.Branch}}, nil
+		}
 		u := &Update{DropProposed: []string{rec.Branch}}
 		if n := len(c.Commits); n > 0 {
 			u.PutDeclined = declinedBy(&c.Commits[n-1], p.Number, r.now())
@@ -133,7 +144,7 @@ func (r *run) followProposal(ctx context.Context, rec *Proposed, p Proposal) (*U
 		c.Theirs = true
 	}
 	r.conflicting[rec.Branch] = p.Conflicting
-	if c.Number != rec.Number || c.Tip != rec.Tip || c.Theirs != rec.Theirs || (c.Sending == nil) != (rec.Sending == nil) {
+	if c.Number != rec.Number || c.Tip != rec.Tip || c.Theirs != rec.Theirs || landed {
 		return &Update{PutProposed: []*Proposed{&c}}, nil
 	}
 	return nil, nil
@@ -292,16 +303,18 @@ func (r *run) gitActions() []*Action {
 	return out
 }
 
-// rolling finds the branch to propose on: those that people pushed to are theirs.
+// rolling finds the branch to propose on: the one that is open, else a new one; those that people pushed to are theirs.
 func (r *run) rolling() (string, *Proposed) {
-	name := RollingBranch(&r.Fabric)
-	for n := 2; ; n++ {
-		rec := r.state.Proposed[name]
-		if rec == nil || !rec.Theirs {
-			return name, rec
+	for _, branch := range sortedIDs(r.state.Proposed) {
+		if rec := r.state.Proposed[branch]; rec.Conflict == 0 && !rec.Theirs {
+			return branch, rec
 		}
+	}
+	name := RollingBranch(&r.Fabric)
+	for n := 2; r.state.Proposed[name] != nil; n++ {
 		name = fmt.Sprintf("%s-%d", RollingBranch(&r.Fabric), n)
 	}
+	return name, nil
 }
 
 // leftToPeople tells which actions a pull request that people pushed to proposes already, with the same values.
@@ -354,7 +367,7 @@ func (r *run) send(ctx context.Context, branch string, rec *Proposed, actions []
 	if err != nil {
 		return err
 	}
-	if rec != nil && rec.Sending == nil && rec.Changes == changes && !r.conflicting[branch] {
+	if rec != nil && len(rec.Sending) == 0 && rec.Changes == changes && !r.conflicting[branch] {
 		return nil
 	}
 	next := &Proposed{Branch: branch}
@@ -366,10 +379,10 @@ func (r *run) send(ctx context.Context, branch string, rec *Proposed, actions []
 		next.Conflict, next.Key = conflicts[0].Number, conflicts[0].Key
 	}
 	r.begin("gui_to_github")
-	sending := &ProposedCommit{Operation: r.op.ID, Changes: changes}
-	if next.Sending != nil {
-		// The same operation as the one whose answer was lost: by it the branch is known to be ours.
-		sending.Operation = next.Sending.Operation
+	sending := ProposedCommit{Operation: r.op.ID, Changes: changes}
+	var ours []string
+	for _, sent := range next.Sending {
+		ours = append(ours, sent.Operation)
 	}
 	for _, a := range actions {
 		i := r.intent(a)
@@ -382,7 +395,7 @@ func (r *run) send(ctx context.Context, branch string, rec *Proposed, actions []
 		sending.Intents = append(sending.Intents, i)
 		sending.Decisions = append(sending.Decisions, a.decisions...)
 	}
-	next.Sending = sending
+	next.Sending = append(slices.Clone(next.Sending[max(0, len(next.Sending)-maxProposedCommits+1):]), sending)
 	if err := r.save(ctx, &Update{Operation: r.op, PutProposed: []*Proposed{next}}); err != nil {
 		return err
 	}
@@ -399,18 +412,19 @@ func (r *run) send(ctx context.Context, branch string, rec *Proposed, actions []
 		title, text = r.ProposalText(in)
 	}
 	p, err := r.Proposals.Propose(ctx, ProposeRequest{CommitRequest: CommitRequest{ExpectedHead: r.snap.Head, Subject: subject, Body: body, Files: files},
-		Branch: branch, Tip: next.Tip, Number: next.Number, Title: title, Text: text})
+		Branch: branch, Tip: next.Tip, Ours: append(ours, sending.Operation), Number: next.Number, Title: title, Text: text})
 	done := *next
 	switch {
 	case errors.Is(err, ErrNotOurs):
-		done.Theirs, done.Sending = true, nil
+		done.Theirs, done.Sending = true, next.Sending[:len(next.Sending)-1]
 		r.result.Again = true
 		return r.save(ctx, &Update{PutProposed: []*Proposed{&done}})
 	case err != nil:
 		return r.gitFailed(err)
 	}
-	landed := *sending
+	landed := sending
 	landed.OID = p.Head
+	done.Withdrawing = false
 	done.Number, done.URL = p.Number, p.URL
 	done.add(landed)
 	r.op.PullRequestURL = p.URL
@@ -426,7 +440,19 @@ func (r *run) withdraw(ctx context.Context, rec *Proposed, why string) error {
 	if rec == nil || rec.Theirs || r.blocked[rec.Branch] || rec.Number == 0 {
 		return nil
 	}
-	if err := r.Proposals.Withdraw(ctx, rec.Number, rec.Branch, rec.Tip, why); err != nil {
+	// Noted first: a closed pull request means declined, unless it was us.
+	leaving := *rec
+	leaving.Withdrawing = true
+	if err := r.save(ctx, &Update{PutProposed: []*Proposed{&leaving}}); err != nil {
+		return err
+	}
+	err := r.Proposals.Withdraw(ctx, rec.Number, rec.Branch, rec.Tip, why)
+	if errors.Is(err, ErrNotOurs) {
+		theirs := *rec
+		theirs.Theirs = true
+		return r.save(ctx, &Update{PutProposed: []*Proposed{&theirs}})
+	}
+	if err != nil {
 		return r.gitFailed(err)
 	}
 	return r.save(ctx, &Update{DropProposed: []string{rec.Branch}})

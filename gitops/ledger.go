@@ -324,11 +324,12 @@ type Proposed struct {
 	Key      Key // whose conflict it is; zero for the rolling one
 	// Tip is the branch's newest commit as we wrote it. Changes tells what it proposes, to see whether that moved.
 	Tip, Changes string
-	// Commits are ours, oldest first, at most 20; Sending is one whose answer has not come.
-	Commits []ProposedCommit
-	Sending *ProposedCommit
+	// Commits are ours, oldest first, at most 20; Sending are those whose answer has not come.
+	Commits, Sending []ProposedCommit
 	// Theirs: people pushed to it, and it is left alone.
 	Theirs bool
+	// Withdrawing: we are closing it, so that finding it closed declines nothing.
+	Withdrawing bool
 }
 
 // ProposedCommit is one commit of a pull request and what it proposes.

@@ -66,6 +66,8 @@ type world struct {
 	cfg     modelConfig
 	writes  int
 	ops     int
+	pulls   []*modelPull
+	tips    map[string]string            // branch → tip
 	flat    map[string]map[string]string // leaves of Git by commit
 	known   map[string]bool
 }
@@ -82,6 +84,8 @@ type modelConfig struct {
 	rewrite   bool // force pushes
 	rename    bool
 	hide      bool
+	pulls     bool // mode pull_request
+	branch    bool // conflicts: branch
 }
 
 type modelCommit struct {
@@ -110,7 +114,7 @@ type crash struct{}
 func newWorld(seed uint64, cfg modelConfig) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 99)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), rows: map[int64]*NetBoxObject{},
 		nextPK: 1, hidden: map[int64]bool{}, ledger: NewState(), origin: map[string]bool{}, decided: map[string]bool{}, wrote: map[string]bool{}, cfg: cfg,
-		flat: map[string]map[string]string{}, known: map[string]bool{}}
+		flat: map[string]map[string]string{}, known: map[string]bool{}, tips: map[string]string{}}
 	w.push(&modelCommit{files: map[string]string{Marker: "1\n"}, message: "start"})
 	return w
 }
@@ -251,6 +255,9 @@ func (w modelRepository) Compare(_ context.Context, base, head string) (Comparis
 }
 
 func (w modelRepository) Commit(_ context.Context, req CommitRequest) (Commit, error) {
+	if w.cfg.pulls {
+		panic("a commit on the tracked branch in mode pull_request")
+	}
 	w.before("commit")
 	var result Commit
 	var err error
@@ -595,6 +602,9 @@ func (w *world) moment(where string, crashPercent int) {
 	if w.chance(15) {
 		w.userEdit()
 	}
+	if len(w.pulls) > 0 && w.chance(8) {
+		w.personOnPull()
+	}
 	if len(w.late) > 0 && w.chance(20) {
 		w.arrive()
 	}
@@ -623,7 +633,14 @@ func (w *world) cycle(req Request) (res *Result, err error) {
 	f := DefaultFabric()
 	f.Name, f.Directory = "f", "d"
 	f.Guard = GuardPolicy{MaxDelete: 1000, MaxDeletePercent: 100, MaxChange: 1000, MaxChangePercent: 100}
-	c := &Cycle{Repository: modelRepository{w}, Inventory: modelInventory{w}, Ledger: modelLedger{w}, Clock: w, Fabric: f, Parse: w.parse,
+	f.Slug = "f"
+	if w.cfg.pulls {
+		f.Mode = ModePullRequest
+	}
+	if w.cfg.branch {
+		f.Conflicts = StrategyBranch
+	}
+	c := &Cycle{Repository: modelRepository{w}, Proposals: modelProposals{w}, Inventory: modelInventory{w}, Ledger: modelLedger{w}, Clock: w, Fabric: f, Parse: w.parse,
 		NewOperation: func(time.Time) string {
 			w.ops++
 			return fmt.Sprintf("sync_20260101_000000_%06s", strings.Map(func(r rune) rune { return 'a' + r - '0' }, fmt.Sprintf("%06d", w.ops)))
@@ -1418,6 +1435,9 @@ func schedule(seed uint64, cfg modelConfig) (w *world, violation string) {
 	w.faults = true
 	for step := 0; step < 14; step++ {
 		w.say("step %d", step)
+		if len(w.pulls) > 0 && w.chance(30) {
+			w.personOnPull()
+		}
 		switch n := w.rng.IntN(10); {
 		case n < 4:
 			w.userEdit()
@@ -1451,6 +1471,11 @@ func schedule(seed uint64, cfg modelConfig) (w *world, violation string) {
 		w.now = w.now.Add(3 * time.Second)
 		if _, err := w.cycle(Request{Full: true}); err != nil {
 			return w, fmt.Sprintf("a cycle without faults failed: %v", err)
+		}
+	}
+	if cfg.pulls || cfg.branch {
+		if v := w.mergeAll(); v != "" {
+			return w, v
 		}
 	}
 	if v := w.invented(); v != "" {
@@ -1523,6 +1548,9 @@ func (w *world) dump() {
 	for n, c := range w.ledger.Conflicts {
 		w.say("  C%d %s %s %s base %v git %v netbox %v: %s", n, c.Key, c.Path, c.Code, c.Base, c.Git, c.NetBox, c.Message)
 	}
+	for branch, p := range w.ledger.Proposed {
+		w.say("  proposed %s pull request %d tip %.6s theirs %t sending %d commits %d", branch, p.Number, p.Tip, p.Theirs, len(p.Sending), len(p.Commits))
+	}
 	for id, o := range w.ledger.Overwritten {
 		w.say("  overwritten %s %v", id, o.Value)
 	}
@@ -1537,6 +1565,8 @@ func modelConfigs() []modelConfig {
 		{name: "no change log", changeLog: false},
 		{name: "renames", changeLog: true, rename: true},
 		{name: "rewritten history", changeLog: true, rewrite: true},
+		{name: "pull requests", changeLog: true, pulls: true},
+		{name: "conflict pull requests", changeLog: true, branch: true},
 	}
 }
 

@@ -15,10 +15,11 @@ type Proposals interface {
 	// false when there is none. It is asked after a lost answer only.
 	FindProposal(ctx context.Context, branch string) (p Proposal, found bool, err error)
 	// Propose makes Branch hold exactly one commit on top of ExpectedHead and opens the pull request into the tracked
-	// branch, or refreshes it. The branch is rewritten only while its tip is Tip ("" = it must not exist); otherwise
-	// ErrNotOurs and nothing was written. It returns ErrOutcomeUnknown when an answer was lost.
+	// branch, or refreshes it. The branch is rewritten only while its tip is Tip ("" = it must not exist), or carries one of the Ours
+	// operations; otherwise ErrNotOurs and nothing was written. ErrStaleHead when the pull request is not open any more. It returns ErrOutcomeUnknown when an answer was lost.
 	Propose(ctx context.Context, req ProposeRequest) (Proposal, error)
-	// Withdraw closes the pull request with a comment and deletes its branch if the tip is still ours (Tip).
+	// Withdraw closes the pull request with a comment and deletes its branch. ErrNotOurs, and nothing is done, when the
+	// branch's tip is not tip.
 	Withdraw(ctx context.Context, number int, branch, tip, comment string) error
 }
 
@@ -31,9 +32,9 @@ type Proposal struct {
 	// the tracked branch did not have, newest first, at most 100.
 	Head    string
 	Commits []string
-	// Operation is the HNP-Operation trailer of Head, empty when it has none: tells our commit whose answer was lost
-	// from a person's.
-	Operation string
+	// Operations are the HNP-Operation trailers of Commits, in their order, empty where there is none: they tell our
+	// commit whose answer was lost from a person's.
+	Operations []string
 	// State is "open", "merged" or "closed".
 	State string
 	// MergeCommit is the commit of the tracked branch that contains it (merge, squash, or the last of a rebase); only
@@ -46,8 +47,11 @@ type Proposal struct {
 // ProposeRequest is one commit to propose. Files, subject and body are those of a CommitRequest.
 type ProposeRequest struct {
 	CommitRequest
-	Branch      string // without refs/heads/: hnp-sync/fabric-1, hnp-sync/conflict/fabric-1/C12
-	Tip         string // the branch's tip as we wrote it, "" before the first
+	Branch string // without refs/heads/: hnp-sync/fabric-1, hnp-sync/conflict/fabric-1/C12
+	Tip    string // the branch's tip as we wrote it, "" before the first
+	// Ours are operation ids: a tip whose HNP-Operation trailer is one of them is ours too, written by a request whose
+	// answer was lost.
+	Ours        []string
 	Number      int    // of the pull request to refresh, 0 to open one
 	Title, Text string // of the pull request
 }

@@ -19,6 +19,17 @@ func checkBody(resource, body string) error {
 	return nil
 }
 
+// checkTitle is for issues and pull requests.
+func checkTitle(resource, title string) error {
+	if strings.TrimSpace(title) == "" {
+		return invalid(resource, "title", "missing_field", "")
+	}
+	if utf8.RuneCountInString(title) > 256 {
+		return invalid(resource, "title", "custom", "title is too long (maximum is 256 characters)")
+	}
+	return nil
+}
+
 func (c *call) association(a *accountRow) string {
 	switch p := c.s.permission(a.Login, c.repo); {
 	case a.ID == c.repo.OwnerID:
@@ -115,8 +126,11 @@ func (c *call) createIssue() (int, any, error) {
 		return 0, nil, err
 	}
 	title := fmt.Sprint(in.Title)
-	if in.Title == nil || title == "" {
-		return 0, nil, invalid("Issue", "title", "missing_field", "")
+	if in.Title == nil {
+		title = ""
+	}
+	if err := checkTitle("Issue", title); err != nil {
+		return 0, nil, err
 	}
 	if err := checkBody("Issue", in.Body); err != nil {
 		return 0, nil, err
@@ -159,8 +173,10 @@ func (c *call) updateIssue() (int, any, error) {
 	if in.Reason != nil && !slices.Contains([]string{"completed", "not_planned", "reopened", "duplicate"}, *in.Reason) {
 		return 0, nil, invalid("Issue", "state_reason", "invalid", "")
 	}
-	if in.Title != nil && *in.Title == "" {
-		return 0, nil, invalid("Issue", "title", "missing_field", "")
+	if in.Title != nil {
+		if err := checkTitle("Issue", *in.Title); err != nil {
+			return 0, nil, err
+		}
 	}
 	if i.Pull != nil && (in.Title != nil || in.Body != nil) {
 		if err := c.s.editPull(c.repo, i, c.id.account, c.routeName(), pullEdit{Title: in.Title, Body: in.Body}); err != nil {

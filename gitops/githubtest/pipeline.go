@@ -104,6 +104,10 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if c.path == "" {
 		c.path = "/"
 	}
+	s.mu.Lock()
+	w.Header().Set("Date", s.clock.Now().Add(s.knobs.ClockSkew).UTC().Format(http.TimeFormat))
+	s.mu.Unlock()
+	w.Header().Set("X-GitHub-Request-Id", strings.ToUpper(randomHex(10)))
 	isGraphQL := c.path == "/api/graphql" || c.path == "/graphql" && c.prefix == ""
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {

@@ -10,8 +10,10 @@ type pullEdit struct {
 // editPull applies an edit; all of it is checked before any of it happens. A
 // change sends edited with what was there before.
 func (s *Server) editPull(r *repoRow, i *issueRow, actor *accountRow, cause string, in pullEdit) error {
-	if in.Title != nil && *in.Title == "" {
-		return invalid("PullRequest", "title", "missing_field", "")
+	if in.Title != nil {
+		if err := checkTitle("PullRequest", *in.Title); err != nil {
+			return err
+		}
 	}
 	if in.Body != nil {
 		if err := checkBody("PullRequest", *in.Body); err != nil {

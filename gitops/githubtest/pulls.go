@@ -23,8 +23,8 @@ type pullIn struct {
 
 // openPull creates a pull request, with GitHub's checks and words.
 func (s *Server) openPull(r *repoRow, actor *accountRow, cause string, in pullIn) (*issueRow, error) {
-	if in.Title == "" {
-		return nil, invalid("PullRequest", "title", "missing_field", "")
+	if err := checkTitle("PullRequest", in.Title); err != nil {
+		return nil, err
 	}
 	if err := checkBody("PullRequest", in.Body); err != nil {
 		return nil, err

@@ -107,7 +107,8 @@ type Knobs struct {
 	StaleFor   time.Duration `json:"stale_for,omitempty"` // nanoseconds in JSON
 	// TokenTTL is the life of an installation token; default 1 h, as GitHub.
 	TokenTTL time.Duration `json:"token_ttl,omitempty"`
-	// ClockSkew is added to the clock when a JWT is checked.
+	// ClockSkew is how far GitHub's clock is ahead: it is added to the clock
+	// when a JWT is checked, and in the Date of every answer.
 	ClockSkew time.Duration `json:"clock_skew,omitempty"`
 	// CoreLimit and GraphQLLimit are requests per hour; default 5000.
 	CoreLimit    int `json:"core_limit,omitempty"`

@@ -192,8 +192,8 @@ func (c *collision) output(p, t *page, where string) Output {
 		t.fold("All "+out.Title, conflictHead(true), c.rows)
 	}
 	if c.decidable > 0 {
-		p.block("To decide, use the buttons of this check, or comment " + Code("/hnp resolve C12 git") + " or " + Code("/hnp resolve C12 netbox") +
-			" with the conflict's number or " + Code("KIND/NAME") + "; or push the value that shall hold.")
+		p.block("To decide, comment " + Code("/hnp resolve C12 git") + " or " + Code("/hnp resolve C12 netbox") + ", with the conflict's number or " + Code("KIND/NAME") +
+			", or push the value that shall hold. Buttons of this check, where it has them, decide all of its conflicts at once.")
 	}
 	out.Actions = c.actions()
 	return out

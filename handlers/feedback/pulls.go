@@ -54,13 +54,21 @@ func ConflictPullRequest(in ConflictPull) (title, body string) {
 	}
 	p.block("### How to decide")
 	p.line("- **Merge** this pull request: NetBox's values hold on both sides. Edit its branch first for any other value: what is merged is what holds.",
-		"- Comment "+Code("/hnp resolve "+id+" git")+" to keep Git's value on both sides, or "+Code("/hnp resolve "+id+" netbox")+" to keep NetBox's. For all of them: "+Code("/hnp resolve all git")+".",
+		"- Comment "+Code("/hnp resolve "+id+" git")+" to keep Git's value on both sides, or "+Code("/hnp resolve "+id+" netbox")+" to keep NetBox's"+others(in.Conflicts)+".",
 		"- **Closing it without merging decides nothing:** the conflict stays open and is shown until a merge or a command decides it.",
 		"- Make both sides equal yourself, and this is closed with a comment.", "")
 	if in.More > 0 {
 		p.block(link(count(in.More, "more conflict")+" of this fabric", in.Links.Issue) + " " + verb(in.More, "has", "have") + " no pull request of " + verb(in.More, "its", "their") + " own, so that this list stays short. Commands decide them too.")
 	}
 	return title, p.String()
+}
+
+// others says that the other conflicts of the group are decided by their own numbers: "all" would mean the whole fabric.
+func others(conflicts []gitops.Conflict) string {
+	if len(conflicts) < 2 {
+		return ""
+	}
+	return "; " + names(conflicts[1:], func(c gitops.Conflict) string { return Code(conflictNumber(c.Number)) }) + " in the same way"
 }
 
 // RollingPull is what the rolling pull request of a fabric is made of: the edits from NetBox that go to a branch which

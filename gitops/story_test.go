@@ -44,8 +44,10 @@ type story struct {
 	modes    map[string]string   // Git modes of paths, "oversize" included
 	readAt   string              // reads answer this older head
 	denied   error               // of commits
-	firstRow int                 // rows of the change log before it were pruned
-	dieAt    int                 // the process dies before that many-th call of the story, saves included; 0 never
+	// proposals: commits may go through pull requests.
+	proposals bool
+	firstRow  int // rows of the change log before it were pruned
+	dieAt     int // the process dies before that many-th call of the story, saves included; 0 never
 }
 
 func newStory(t testing.TB) *story {
@@ -339,6 +341,9 @@ func (s *story) run(req Request) {
 			s.ops++
 			return "sync_20260101_000000_" + strings.Map(func(r rune) rune { return 'a' + r - '0' }, fmt.Sprintf("%06d", s.ops))
 		}}
+	if s.proposals {
+		c.Proposals = storyProposals{modelProposals{s.world}, s}
+	}
 	s.last, s.err = c.Run(context.Background(), req)
 }
 
@@ -360,6 +365,17 @@ func (s *story) fateOf(what string) fate {
 	f := s.fates[what]
 	delete(s.fates, what)
 	return f
+}
+
+// storyProposals notes what is asked.
+type storyProposals struct {
+	modelProposals
+	s *story
+}
+
+func (p storyProposals) Propose(ctx context.Context, req ProposeRequest) (Proposal, error) {
+	p.s.call("propose %s", req.Branch)
+	return p.modelProposals.Propose(ctx, req)
 }
 
 type storyRepository struct{ *story }

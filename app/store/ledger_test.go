@@ -192,6 +192,8 @@ func TestEveryFieldSurvives(t *testing.T) {
 			u.DropApprovals = slices.Sorted(maps.Keys(want.Approvals))
 			u.DropDropped = slices.Sorted(maps.Keys(want.Dropped))
 			u.DropOverwritten = slices.Sorted(maps.Keys(want.Overwritten))
+			u.DropProposed = slices.Sorted(maps.Keys(want.Proposed))
+			u.DropDeclined = slices.Sorted(maps.Keys(want.Declined))
 			for k := range want.Refusals {
 				u.DropRefusals = append(u.DropRefusals, k)
 			}

@@ -128,13 +128,17 @@ func saveIntents(ctx context.Context, tx *sql.Tx, fabric int64, u *gitops.Update
 	return nil
 }
 
-// saveKept writes the small documents: decisions, approvals, refusals, dropped and overwritten paths.
+// saveKept writes the small documents: decisions, approvals, refusals, dropped, overwritten and declined values, pull requests.
 func saveKept(ctx context.Context, tx *sql.Tx, fabric int64, u *gitops.Update) error {
 	for _, err := range []error{
 		dropBodies(ctx, tx, "decisions", "id", fabric, u.DropDecisions),
 		dropBodies(ctx, tx, "approvals", "hash", fabric, u.DropApprovals),
 		dropBodies(ctx, tx, "dropped", "id", fabric, u.DropDropped),
 		dropBodies(ctx, tx, "overwritten", "id", fabric, u.DropOverwritten),
+		dropBodies(ctx, tx, "proposed", "id", fabric, u.DropProposed),
+		dropBodies(ctx, tx, "declined", "id", fabric, u.DropDeclined),
+		dropBodies(ctx, tx, "proposed", "branch", fabric, u.DropProposed),
+		dropBodies(ctx, tx, "declined", "id", fabric, u.DropDeclined),
 	} {
 		if err != nil {
 			return err
@@ -158,6 +162,26 @@ func saveKept(ctx context.Context, tx *sql.Tx, fabric int64, u *gitops.Update) e
 	for _, o := range u.PutOverwritten {
 		if err := putBody(ctx, tx, "overwritten", "id", fabric, overwrittenID(o), o); err != nil {
 			return fmt.Errorf("store overwritten value of %s: %w", o.Key, err)
+		}
+	}
+	for _, p := range u.PutProposed {
+		if err := putBody(ctx, tx, "proposed", "branch", fabric, p.Branch, p); err != nil {
+			return fmt.Errorf("store pull request of %s: %w", p.Branch, err)
+		}
+	}
+	for _, d := range u.PutDeclined {
+		if err := putBody(ctx, tx, "declined", "id", fabric, declinedID(d), d); err != nil {
+			return fmt.Errorf("store declined value of %s: %w", d.Key, err)
+		}
+	}
+	for _, p := range u.PutProposed {
+		if err := putBody(ctx, tx, "proposed", "id", fabric, p.Branch, p); err != nil {
+			return fmt.Errorf("store pull request of %s: %w", p.Branch, err)
+		}
+	}
+	for _, d := range u.PutDeclined {
+		if err := putBody(ctx, tx, "declined", "id", fabric, declinedID(d), d); err != nil {
+			return fmt.Errorf("store declined value of %s: %w", d.Key, err)
 		}
 	}
 	return saveRefusals(ctx, tx, fabric, u)
@@ -231,11 +255,31 @@ func droppedID(d *gitops.Dropped) string {
 	return ""
 }
 
+// declinedID is the key that State's map has for d.
+func declinedID(d *gitops.DeclinedValue) string {
+	st := gitops.NewState()
+	st.Apply(&gitops.Update{PutDeclined: []*gitops.DeclinedValue{d}})
+	for id := range st.Declined {
+		return id
+	}
+	return ""
+}
+
 // overwrittenID is the key that State's map has for o.
 func overwrittenID(o *gitops.Overwritten) string {
 	st := gitops.NewState()
 	st.Apply(&gitops.Update{PutOverwritten: []*gitops.Overwritten{o}})
 	for id := range st.Overwritten {
+		return id
+	}
+	return ""
+}
+
+// declinedID is the key that State's map has for d.
+func declinedID(d *gitops.DeclinedValue) string {
+	st := gitops.NewState()
+	st.Apply(&gitops.Update{PutDeclined: []*gitops.DeclinedValue{d}})
+	for id := range st.Declined {
 		return id
 	}
 	return ""

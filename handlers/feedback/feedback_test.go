@@ -56,7 +56,7 @@ func texts(v string) map[string]string {
 	for _, o := range []Output{Validate(in), Plan(in), Conflicts(in), Internal(PlanName, v), BranchConflicts(Branch{Fabrics: []BranchFabric{{ev.Fabric, ev.After.Conflicts, ev.After.Frozen}}})} {
 		name := strings.TrimPrefix(o.Name, "hnp-sync / ")
 		if _, twice := out[name]; twice {
-			name += "-" + strings.ToLower(strings.Fields(o.Title)[0])
+			name += map[bool]string{true: "-failed", false: "-branch"}[o.Name == PlanName]
 		}
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s\n\n%s\n\n%s\n", o.Summary, o.Text, Fence("", "conclusion: "+o.Conclusion+"\ntitle: "+o.Title))
@@ -80,7 +80,7 @@ func texts(v string) map[string]string {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, got := range texts("1002") {
+	for name, got := range texts("leaf-01") {
 		noProblems(t, name, got)
 		file := filepath.Join("..", "..", "testdata", "feedback", name+".md")
 		if *update {
@@ -107,6 +107,47 @@ func TestHostileEverywhere(t *testing.T) {
 				t.Errorf("%s: %d bytes", name, len(got))
 			}
 		}
+	}
+}
+
+// TestTitles: titles are plain text that mentions nobody and closes no issue, wherever GitHub copies them.
+func TestTitles(t *testing.T) {
+	t.Parallel()
+	for _, v := range hostile {
+		ev := example(v)
+		ev.Fabric.Name = v
+		in := PullRequest{Evaluations: []*gitops.Evaluation{ev}, Failed: []Failed{{v, v}}}
+		for _, o := range []Output{Validate(in), Plan(in), Conflicts(in)} {
+			noProblems(t, o.Name, o.Summary+"\n\n"+o.Text)
+		}
+		conflict, body := ConflictPullRequest(ConflictPull{Fabric: ev.Fabric, Conflicts: ev.After.Conflicts[:1]})
+		noProblems(t, "conflict", body)
+		rolling, _ := RollingPullRequest(RollingPull{Fabric: ev.Fabric, Actions: []gitops.Action{{Op: gitops.OpUpdate, Key: key(v), Paths: []gitops.PathChange{{Path: v, From: v, To: v}}}}})
+		issue, _, _ := RollingIssue(Issue{Fabric: ev.Fabric})
+		for _, title := range []string{conflict, rolling, issue} {
+			if title == "" || len([]rune(title)) > 256 || liveMention.MatchString(title) || liveReference.MatchString(title) || strings.ContainsAny(title, "\n\r\x1b") {
+				t.Errorf("%q: title %q", v, title)
+			}
+		}
+	}
+}
+
+func TestIssueNeeded(t *testing.T) {
+	t.Parallel()
+	drift := []gitops.Conflict{{Number: 1, Code: gitops.DriftCode}, {Number: 2, Closed: time.Unix(1, 0)}}
+	if _, _, needed := RollingIssue(Issue{Status: gitops.Status{State: "equal"}, Conflicts: drift}); needed {
+		t.Error("an issue for drift and closed conflicts")
+	}
+	for i, in := range []Issue{{Conflicts: []gitops.Conflict{{Number: 1}}}, {Pause: &gitops.Pause{}}, {Lost: []Lost{{}}}, {Status: gitops.Status{Waiting: make([]gitops.WaitingAction, 1)}},
+		{Status: gitops.Status{Frozen: make([]gitops.FrozenStatus, 1)}}, {Status: gitops.Status{State: "error", Message: "x"}}} {
+		if _, _, needed := RollingIssue(in); !needed {
+			t.Errorf("%d: no issue", i)
+		}
+	}
+	in := Issue{Conflicts: []gitops.Conflict{{Number: 1}}}
+	in.Fabric.Notify = []string{"@acme/network", "@x y", "<!-- @evil"}
+	if _, body, _ := RollingIssue(in); !strings.Contains(body, "For @acme/network.\n") && !strings.HasSuffix(body, "For @acme/network.") {
+		t.Error(body)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/hnp-sync/hnp-sync/gitops"
 )
@@ -43,13 +44,23 @@ const stateStart = "<!-- hnp-sync state "
 var ErrNoState = errors.New("no state block")
 
 // stateLine writes the state on one line. JSON escapes < > & and, here, every second hyphen, so the comment cannot end
-// early.
+// early; hidden characters too.
 func stateLine(s State) string {
 	b, err := json.Marshal(s)
 	if err != nil { // it holds texts and numbers only
 		return ""
 	}
-	return stateStart + strings.ReplaceAll(string(b), "--", `-\u002d`) + markerEnd
+	var out strings.Builder
+	for _, r := range strings.ReplaceAll(string(b), "--", `-\u002d`) {
+		if !hidden(r) {
+			out.WriteRune(r)
+			continue
+		}
+		for _, u := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&out, `\u%04x`, u)
+		}
+	}
+	return stateStart + out.String() + markerEnd
 }
 
 // ParseState reads the state block of a pull request's body, with limits: 24 KiB, 100 conflicts, no unknown fields.

@@ -195,6 +195,48 @@ func TestGitRefusals(t *testing.T) {
 	}
 }
 
+// A pull request from a fork as its author and a reviewer see it with git.
+func TestGitAndForks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	h := f.hook()
+	fork, err := f.Fork("acme/open", "eve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := gitClient{t, t.TempDir()}
+	g.run("clone", "--quiet", f.CloneURL(fork, "ghp_eve"), "fork")
+	work := gitClient{t, filepath.Join(g.dir, "fork")}
+	work.write("x", "1")
+	work.run("add", "-A")
+	work.run("commit", "--quiet", "-m", "one")
+	work.run("push", "--quiet", "origin", "HEAD:main")
+	if _, err := f.OpenPull("acme/open", "eve", PullOptions{Base: "main", Head: "eve:main", Title: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	work.write("x", "2")
+	work.run("commit", "--quiet", "-am", "two")
+	work.run("push", "--quiet", "origin", "HEAD:main")
+	if got := f.actions(h, "pull_request"); got != "opened synchronize" {
+		t.Errorf("events %s", got)
+	}
+	f.do("GET", "/repos/acme/open/pulls/1", userToken, nil) // so that the merge is tried
+	g.run("clone", "--quiet", f.CloneURL("acme/open", userToken), "base")
+	base := gitClient{t, filepath.Join(g.dir, "base")}
+	base.run("fetch", "--quiet", "origin", "refs/pull/1/head:review", "refs/pull/1/merge:tried")
+	if base.run("rev-parse", "review") != work.run("rev-parse", "HEAD") || base.run("show", "tried:x") != "2" {
+		t.Error("refs/pull/1 is not what was pushed")
+	}
+	for _, ref := range []string{"refs/pull/1/head", "refs/pull/9/head"} {
+		if out, err := base.try("push", "--force", "origin", "HEAD:"+ref); err == nil {
+			t.Errorf("push to %s: %s", ref, out)
+		}
+	}
+	if out, err := work.try("push", f.CloneURL("acme/open", "ghp_eve"), "HEAD:main"); err == nil {
+		t.Errorf("a stranger pushes to the base: %s", out)
+	}
+}
+
 func TestGitVersionCheck(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]bool{"git version 2.39.5": true, "git version 2.38": true, "git version 2.37.9 (Apple Git-1)": false, "git version 3.0": true, "git version 1.99": false, "nonsense": false} {

@@ -136,6 +136,33 @@ func TestBranchesInGraphQL(t *testing.T) {
 	}
 }
 
+func TestContentLimit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	token := f.token(nil)
+	f.SetKnobs(Knobs{ContentPerMinute: 2})
+	comment := func() reply {
+		return f.do("POST", "/repos/acme/fabric/issues", token, map[string]any{"title": "t"})
+	}
+	comment()
+	f.clock.advance(20 * time.Second)
+	comment()
+	r := comment()
+	if r.status != 403 || r.header.Get("Retry-After") != "40" || !strings.Contains(r.message(), "secondary rate limit") {
+		t.Errorf("third: %d %v %s", r.status, r.header, r.body)
+	}
+	if m := f.graphql(token, commitMutation, commitInput(f.head(), map[string]string{"x": "y"})); m.status != 403 {
+		t.Errorf("mutation: %d", m.status)
+	}
+	if r := f.do("GET", "/repos/acme/fabric", token, nil); r.status != 200 {
+		t.Errorf("a read: %d", r.status)
+	}
+	f.clock.advance(40 * time.Second)
+	if r := comment(); r.status != 201 {
+		t.Errorf("after the wait: %d", r.status)
+	}
+}
+
 func TestAnswersTellTheTime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

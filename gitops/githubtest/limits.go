@@ -3,6 +3,7 @@ package githubtest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,16 +20,8 @@ type bucket struct {
 // passed: 5,000 an hour per installation or user, 60 for the unknown, the
 // GraphQL limit apart (facts §4).
 func (s *Server) bucket(id *identity, resource string) *bucket {
-	key := "ip"
+	key := id.limitKey()
 	limit := 60
-	switch id.kind {
-	case identityUser:
-		key = "user " + id.account.Login
-	case identityApp:
-		key = "app " + id.app.Slug
-	case identityInstallation:
-		key = fmt.Sprintf("installation %d", id.inst.ID)
-	}
 	if id.kind != identityAnonymous {
 		limit = 5000
 		if resource == "core" && s.knobs.CoreLimit > 0 {
@@ -45,6 +38,43 @@ func (s *Server) bucket(id *identity, resource string) *bucket {
 		s.buckets[key] = b
 	}
 	return b
+}
+
+// limitKey says whose limits a request uses up.
+func (id *identity) limitKey() string {
+	switch id.kind {
+	case identityUser:
+		return "user " + id.account.Login
+	case identityApp:
+		return "app " + id.app.Slug
+	case identityInstallation:
+		return fmt.Sprintf("installation %d", id.inst.ID)
+	}
+	return "ip"
+}
+
+// tooMuchContent counts a write and refuses it when there were too many in
+// the last minute.
+func (c *call) tooMuchContent(gql *graphqlRequest) *apiError {
+	s := c.s
+	write := c.req.Method != "GET" && c.req.Method != "HEAD" && !c.route.mint
+	if gql != nil {
+		write = gql.op != nil && gql.op.kind == "mutation"
+	}
+	if s.knobs.ContentPerMinute == 0 || !write {
+		return nil
+	}
+	key, now := c.id.limitKey(), s.clock.Now()
+	recent := slices.DeleteFunc(s.content[key], func(at time.Time) bool { return now.Sub(at) >= time.Minute })
+	s.content[key] = recent
+	if len(recent) < s.knobs.ContentPerMinute {
+		s.content[key] = append(recent, now)
+		return nil
+	}
+	e := fail(403, "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.")
+	e.doc = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
+	e.header = map[string]string{"Retry-After": strconv.Itoa(int(time.Minute/time.Second - now.Sub(recent[0])/time.Second))}
+	return e
 }
 
 func (b *bucket) remaining() int { return max(0, b.limit-b.used) }

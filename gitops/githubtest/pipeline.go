@@ -197,6 +197,11 @@ func (c *call) run(authErr error, gql *graphqlRequest, template string) *answer 
 		}
 		bucket.used++
 	}
+	if e := c.tooMuchContent(gql); e != nil {
+		ans := c.errorAnswer(e)
+		bucket.headers(ans.header)
+		return ans
+	}
 	ans := c.execute(gql)
 	if ans.status == 200 && c.req.Method == "GET" && c.conditional(ans) && !free && c.id.kind != identityAnonymous {
 		bucket.used-- // a 304 is free for authenticated callers

@@ -84,6 +84,7 @@ type Server struct {
 	faults   []*faultRow
 	faultID  int64
 	buckets  map[string]*bucket
+	content  map[string][]time.Time // writes of the last minute, by bucket
 	stale    map[string]*staleRef
 	knobs    Knobs
 	unknown  []string
@@ -113,6 +114,10 @@ type Knobs struct {
 	// CoreLimit and GraphQLLimit are requests per hour; default 5000.
 	CoreLimit    int `json:"core_limit,omitempty"`
 	GraphQLLimit int `json:"graphql_limit,omitempty"`
+	// ContentPerMinute is the number of writes one installation or user may
+	// make in a minute before the secondary limit refuses more; GitHub's is
+	// about 80. Default: no limit.
+	ContentPerMinute int `json:"content_per_minute,omitempty"`
 	// LimitStatus is the status of an exceeded primary limit: 403 (default) or 429.
 	LimitStatus int `json:"limit_status,omitempty"`
 	// TreeLimit is the number of entries of a tree, recursive or not, before
@@ -148,7 +153,7 @@ type Knobs struct {
 func New(opts Options) (_ *Server, err error) {
 	s := &Server{dir: opts.Dir, clock: opts.Clock, logf: opts.Logf, wrap: opts.Wrap,
 		byToken: map[string]*tokenRow{}, signedBy: map[string]bool{}, keys: map[string][]byte{}, gitRepos: map[int64]*gitRepo{},
-		buckets: map[string]*bucket{}, stale: map[string]*staleRef{}, archives: map[string]archive{}}
+		buckets: map[string]*bucket{}, stale: map[string]*staleRef{}, archives: map[string]archive{}, content: map[string][]time.Time{}}
 	s.routes = buildRoutes()
 	s.stats.reset()
 	if s.clock == nil {

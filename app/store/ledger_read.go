@@ -41,12 +41,6 @@ SELECT epoch, head, dir_tree, config_blob, stale_since, contact, next_conflict, 
 	if st.Dropped, err = bodies[gitops.Dropped](ctx, q, `SELECT id, body FROM dropped WHERE fabric = $1`, fabric); err != nil {
 		return nil, fmt.Errorf("read dropped paths: %w", err)
 	}
-	if st.Proposed, err = bodies[gitops.Proposed](ctx, q, `SELECT id, body FROM proposed WHERE fabric = $1`, fabric); err != nil {
-		return nil, fmt.Errorf("read pull requests: %w", err)
-	}
-	if st.Declined, err = bodies[gitops.DeclinedValue](ctx, q, `SELECT id, body FROM declined WHERE fabric = $1`, fabric); err != nil {
-		return nil, fmt.Errorf("read declined values: %w", err)
-	}
 	if st.Overwritten, err = bodies[gitops.Overwritten](ctx, q, `SELECT id, body FROM overwritten WHERE fabric = $1`, fabric); err != nil {
 		return nil, fmt.Errorf("read overwritten values: %w", err)
 	}

@@ -135,8 +135,6 @@ func saveKept(ctx context.Context, tx *sql.Tx, fabric int64, u *gitops.Update) e
 		dropBodies(ctx, tx, "approvals", "hash", fabric, u.DropApprovals),
 		dropBodies(ctx, tx, "dropped", "id", fabric, u.DropDropped),
 		dropBodies(ctx, tx, "overwritten", "id", fabric, u.DropOverwritten),
-		dropBodies(ctx, tx, "proposed", "id", fabric, u.DropProposed),
-		dropBodies(ctx, tx, "declined", "id", fabric, u.DropDeclined),
 		dropBodies(ctx, tx, "proposed", "branch", fabric, u.DropProposed),
 		dropBodies(ctx, tx, "declined", "id", fabric, u.DropDeclined),
 	} {
@@ -166,16 +164,6 @@ func saveKept(ctx context.Context, tx *sql.Tx, fabric int64, u *gitops.Update) e
 	}
 	for _, p := range u.PutProposed {
 		if err := putBody(ctx, tx, "proposed", "branch", fabric, p.Branch, p); err != nil {
-			return fmt.Errorf("store pull request of %s: %w", p.Branch, err)
-		}
-	}
-	for _, d := range u.PutDeclined {
-		if err := putBody(ctx, tx, "declined", "id", fabric, declinedID(d), d); err != nil {
-			return fmt.Errorf("store declined value of %s: %w", d.Key, err)
-		}
-	}
-	for _, p := range u.PutProposed {
-		if err := putBody(ctx, tx, "proposed", "id", fabric, p.Branch, p); err != nil {
 			return fmt.Errorf("store pull request of %s: %w", p.Branch, err)
 		}
 	}
@@ -270,16 +258,6 @@ func overwrittenID(o *gitops.Overwritten) string {
 	st := gitops.NewState()
 	st.Apply(&gitops.Update{PutOverwritten: []*gitops.Overwritten{o}})
 	for id := range st.Overwritten {
-		return id
-	}
-	return ""
-}
-
-// declinedID is the key that State's map has for d.
-func declinedID(d *gitops.DeclinedValue) string {
-	st := gitops.NewState()
-	st.Apply(&gitops.Update{PutDeclined: []*gitops.DeclinedValue{d}})
-	for id := range st.Declined {
 		return id
 	}
 	return ""

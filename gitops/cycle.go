@@ -108,6 +108,7 @@ type run struct {
 	feed       *FeedPage    // rows from the cursor on, when they were read
 	files      []FileChange // of the commit that was made
 	why        string       // see trouble
+	knownHead  string       // the newest known head before this cycle
 
 	blocked       map[string]bool // branches of pull requests whose state is not known now
 	conflicting   map[string]bool // branches of pull requests that no longer merge
@@ -164,6 +165,11 @@ func (r *run) log(msg string, kv ...any) {
 
 // save makes an update durable and part of the state, in this order.
 func (r *run) save(ctx context.Context, u *Update) error {
+	for _, res := range u.PutResources {
+		if r.snap != nil && r.state.Resources[res.Key] != res { // what the state holds is never changed in place
+			res.BaseHead = r.snap.Head
+		}
+	}
 	u.Epoch = r.state.Epoch
 	if err := r.Ledger.Save(ctx, u); err != nil {
 		return fmt.Errorf("save the ledger of %s: %w", r.Fabric.Name, err)
@@ -178,7 +184,7 @@ func (r *run) observeGit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("observe Git for %s: %w", r.Fabric.Name, err)
 	}
-	r.snap = snap
+	r.snap, r.knownHead = snap, r.state.Head
 	r.input = &Input{Now: r.now(), State: r.state, Fabric: &r.Fabric, Problems: r.Problems, Validate: r.Validate}
 	if err := r.followHistory(ctx); err != nil {
 		return err
@@ -951,6 +957,15 @@ func (r *run) numberConflicts(u *Update) {
 		}
 		c.Number = next
 		next++
+		if old != nil {
+			c.GitBy, c.NetBoxBy = old.GitBy, old.NetBoxBy
+		}
+		if old == nil || old.GitHash != c.GitHash {
+			c.GitBy = r.gitEditor()
+		}
+		if old == nil || old.NetBoxHash != c.NetBoxHash {
+			c.NetBoxBy = r.netboxEditor(c.Key)
+		}
 		fresh := *c
 		u.PutConflicts = append(u.PutConflicts, &fresh)
 		r.log("conflict", "fabric", r.Fabric.Name, "number", c.Number, "code", string(c.Code), "resource", c.Key.String(), "path", c.Path,
@@ -988,6 +1003,45 @@ func noneIf(v any, isNone bool) any {
 }
 
 // readOnly tells whether this cycle must not write.
+// gitEditor is who pushed the newest commit that this cycle saw first, nil when there is none: shown beside a conflict,
+// never used to decide.
+func (r *run) gitEditor() *Modification {
+	for _, c := range r.snap.Commits {
+		if c.OID == r.knownHead {
+			break
+		}
+		if c.TouchesDirectory && operationTrailer(c.Message) == "" {
+			return &Modification{At: r.now(), Source: SideGit, By: c.Author, CommitSHA: c.OID}
+		}
+	}
+	return nil
+}
+
+// netboxEditor is who changed the object last, as far as it is known without asking: from the change log when it was
+// read, else the only editor that hooks and polls have named.
+func (r *run) netboxEditor(k Key) *Modification {
+	all := r.netbox.ByKey[k]
+	if r.feed != nil {
+		for _, row := range slices.Backward(r.feed.Rows) {
+			if row.Kind == k.Kind && len(all) == 1 && row.PK == all[0].PK && !IsOperationID(row.Message) {
+				return &Modification{At: row.Time, Source: SideNetBox, By: row.User, RequestID: row.RequestID}
+			}
+		}
+	}
+	if len(all) != 1 {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, all[0].LastUpdated)
+	if err != nil {
+		return nil
+	}
+	m := &Modification{At: at, Source: SideNetBox}
+	if len(r.req.Editors) == 1 {
+		m.By = r.req.Editors[0]
+	}
+	return m
+}
+
 func (r *run) readOnly() bool {
 	return r.Fabric.Mode == ModeObserve || r.paused()
 }

@@ -323,3 +323,30 @@ func TestRule7SecondStepNeedsNoFullCompare(t *testing.T) {
 		})
 	}
 }
+
+func TestConflictsNameWhoChangedWhat(t *testing.T) {
+	t.Parallel()
+	tales(t, map[string]func(s *story){
+		"a conflict names both editors, and keeps the names while one side moves": func(s *story) {
+			s.both(doc("vpc/a", "{mode: 1}"))
+			s.settled()
+			s.gitEdit("managed/vpcs/a.yaml", "mode: 1", "mode: 2")
+			pushed := s.head
+			s.nbSet("vpc/a", "spec.mode", "3")
+			s.run(Request{Full: true, Editors: []string{"alice"}})
+			c := s.wantConflict("vpc/a", "spec.mode", ConcurrentModification)
+			if c.GitBy == nil || c.GitBy.CommitSHA != pushed || c.NetBoxBy == nil || c.NetBoxBy.By == "" || c.NetBoxBy.At.IsZero() {
+				s.fail("git %+v netbox %+v", c.GitBy, c.NetBoxBy)
+			}
+			s.nbSet("vpc/a", "spec.mode", "4")
+			s.run(Request{Full: true, Editors: []string{"bob"}})
+			moved := s.wantConflict("vpc/a", "spec.mode", ConcurrentModification)
+			if moved.Number == c.Number || moved.GitBy == nil || moved.GitBy.CommitSHA != pushed {
+				s.fail("C%d → C%d, git %+v", c.Number, moved.Number, moved.GitBy)
+			}
+			if r := s.ledger.Resources[keyOf(s.t, "vpc/a")]; r.BaseHead == "" {
+				s.fail("base has no head")
+			}
+		},
+	})
+}

@@ -47,22 +47,43 @@ type Config struct {
 	NetBox       []NetBox // at least one, in the file's order, names unique
 	Repositories []Match  // at least one, in the file's order
 	Intervals    Intervals
+	Commands     Commands
 	// Mirror writes mapping fields back to NetBox.
 	Mirror bool
 	// People maps NetBox users to commit co-authors ("Alice Ng <alice@example.com>").
 	People map[string]string
+
+	unserved Problems
 }
 
-// GitHub is the App.
+// Values of github.delivery.
+const (
+	DeliveryWebhook = "webhook" // GitHub posts to /webhooks/github
+	DeliveryPoll    = "poll"    // GitHub is asked; no port needs to be reachable
+)
+
+// GitHub is how this server acts on GitHub: either as an App (AppID, PrivateKey) or with a personal access token
+// (Token), never both.
 type GitHub struct {
+	// AppID is 0 with a Token.
 	AppID int64
-	// PrivateKey is the App's key; PrivateKeyPEM the same as it was given (PKCS#1 or PKCS#8).
+	// PrivateKey is the App's key; PrivateKeyPEM the same as it was given (PKCS#1 or PKCS#8). Nil and empty with a Token.
 	PrivateKey    *rsa.PrivateKey
 	PrivateKeyPEM Secret
-	// WebhookSecrets are all valid at the same time, at least one, none empty.
+	// Token is a personal access token; empty with an App.
+	Token Secret
+	// WebhookSecrets are all valid at the same time, none empty. At least one, unless Delivery is DeliveryPoll.
 	WebhookSecrets []Secret
 	// BaseURL is the REST root without a slash at the end.
 	BaseURL string
+	// Delivery is DeliveryWebhook or DeliveryPoll.
+	Delivery string
+}
+
+// Commands is who may give slash commands, besides needing write access to the repository.
+type Commands struct {
+	// Teams allow their members, each as ORG/SLUG in lower case, none twice; empty: everybody who may write.
+	Teams []string
 }
 
 // GraphQLURL is the GraphQL endpoint that belongs to BaseURL: /api/graphql on GitHub Enterprise Server (whose REST root

@@ -30,6 +30,7 @@ type decoder struct {
 	// origin names the environment variable that a node was made from.
 	origin   map[*yaml.Node]string
 	problems Problems
+	unserved Problems // what Config.Unserved lists
 	visited  int
 	// exhausted: the budget is used up; what is found wrong after that only follows from stopping.
 	exhausted bool
@@ -177,7 +178,7 @@ func (d *decoder) object(n *yaml.Node, path string, known []key) map[string]*yam
 	out, inline := map[string]*yaml.Node{}, map[string]bool{}
 	broken := len(d.problems)
 	for _, p := range d.pairs(n, path) {
-		k, ok := find(known, p.name)
+		_, ok := find(known, p.name)
 		switch {
 		case d.origin[p.key] != "": // made from the environment, already checked against known
 			out[p.name] = p.value
@@ -186,8 +187,6 @@ func (d *decoder) object(n *yaml.Node, path string, known []key) map[string]*yam
 			d.fail(p.key, join(path, p.name), "a secret is not written here: put it into a file and name that in %s", fileKey(p.name))
 		case !ok:
 			d.fail(p.key, join(path, p.name), "unknown key%s", hint(p.name, known))
-		case k.later != "":
-			d.fail(p.key, join(path, p.name), "%s", k.later)
 		default:
 			out[p.name] = p.value
 		}

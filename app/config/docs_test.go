@@ -51,12 +51,14 @@ func rows(b *strings.Builder, list []key, path, env string) {
 		switch {
 		case k.required:
 			def = "required"
+		case k.unless != "":
+			def = "required, except with `" + k.unless + "`"
 		case k.def != "":
 			def = "`" + k.def + "`"
 		}
 		shown := "`" + variable + "`"
 		switch {
-		case k.kind == kindObject || k.kind == kindItems || k.kind == kindMap || k.name == "name" || strings.HasPrefix(path, "repositories") || k.later != "":
+		case k.kind == kindObject || k.kind == kindItems || k.kind == kindMap || k.name == "name" || strings.HasPrefix(path, "repositories"):
 			shown = "–"
 		case twin(k.name) != "":
 			shown += ", `" + env + envName(twin(k.name)) + "`"

@@ -53,9 +53,6 @@ func (d *decoder) set(node *yaml.Node, known []key, path, rest, variable, value 
 		case k.kind == kindItems && strings.HasPrefix(rest, env+"_") && hasName(k.fields):
 			d.setItem(node, k, at, rest[len(env)+1:], variable, value, set)
 			return
-		case rest == env && k.later != "":
-			d.failVariable(variable, at, k.later)
-			return
 		case rest == env && (k.kind == kindMap || k.kind == kindItems || k.kind == kindObject):
 			d.failVariable(variable, at, "can only be set in the file")
 			return
@@ -63,10 +60,6 @@ func (d *decoder) set(node *yaml.Node, known []key, path, rest, variable, value 
 			d.put(node, k.name, k.kind, at, variable, value, set)
 			return
 		case (k.kind == kindFile || k.kind == kindFiles) && (rest == envName(twin(k.name)) || rest+"S" == envName(twin(k.name))):
-			if k.later != "" {
-				d.failVariable(variable, at, k.later)
-				return
-			}
 			d.put(node, twin(k.name), k.kind, at, variable, value, set)
 			return
 		}

@@ -14,15 +14,27 @@ type Holder struct {
 	current atomic.Pointer[Config]
 }
 
-// NewHolder loads the configuration for the first time.
+// NewHolder loads the configuration for the first time. What Unserved lists is refused, here and by Reload.
 func NewHolder(path string, env []string) (*Holder, error) {
-	c, err := Load(path, env)
+	c, err := loadServed(path, env)
 	if err != nil {
 		return nil, err
 	}
 	h := &Holder{path: path, env: env}
 	h.current.Store(c)
 	return h, nil
+}
+
+// loadServed refuses what a server would ignore.
+func loadServed(path string, env []string) (*Config, error) {
+	c, err := Load(path, env)
+	if err != nil {
+		return nil, err
+	}
+	if problems := c.Unserved(); len(problems) > 0 {
+		return nil, problems
+	}
+	return c, nil
 }
 
 // Get is the newest valid configuration.
@@ -33,7 +45,7 @@ func (h *Holder) Get() *Config { return h.current.Load() }
 func (h *Holder) Reload() (restart []string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c, err := Load(h.path, h.env)
+	c, err := loadServed(h.path, h.env)
 	if err != nil {
 		return nil, fmt.Errorf("the old configuration stays: %w", err)
 	}

@@ -21,10 +21,10 @@ type key struct {
 	name     string
 	kind     kind
 	required bool
+	unless   string // required too, except with this: another key of the mapping, or KEY: VALUE
 	def      string // as a person would write it; empty: none
 	doc      string
-	later    string // not empty: refused, with what to do instead
-	fields   []key  // of kindObject and kindItems
+	fields   []key // of kindObject and kindItems
 }
 
 // keys of the whole file. A secret NAME_file has a twin that only the environment may set and that holds the value itself.
@@ -33,14 +33,13 @@ var keys = []key{
 	{name: "public_url", kind: kindText, doc: "Where people and GitHub reach this server; used in links."},
 	{name: "database", kind: kindText, def: DefaultDatabase, doc: "`sqlite:PATH`. PostgreSQL arrives later and is refused for now."},
 	{name: "api_token_file", kind: kindFile, doc: "A token for the REST API and the command line; callers otherwise use their NetBox token."},
-	{name: "github", kind: kindObject, required: true, doc: "The GitHub App.", fields: []key{
-		{name: "app_id", kind: kindInteger, required: true, doc: "The App's id."},
-		{name: "private_key_file", kind: kindFile, required: true, doc: "The App's private key, PEM (PKCS#1 or PKCS#8)."},
-		{name: "webhook_secret_files", kind: kindFiles, required: true, doc: "The webhook's secrets. All are accepted: put the new one first while rotating."},
+	{name: "github", kind: kindObject, required: true, doc: "The GitHub App, or a personal access token.", fields: []key{
+		{name: "app_id", kind: kindInteger, unless: "token_file", doc: "The App's id."},
+		{name: "private_key_file", kind: kindFile, unless: "token_file", doc: "The App's private key, PEM (PKCS#1 or PKCS#8)."},
+		{name: "webhook_secret_files", kind: kindFiles, unless: "delivery: poll", doc: "The webhook's secrets. All are accepted: put the new one first while rotating."},
 		{name: "base_url", kind: kindText, def: DefaultGitHubURL, doc: "REST root. GitHub Enterprise Server: `https://HOST/api/v3` (GraphQL is then `/api/graphql`)."},
-		{name: "token_file", kind: kindFile, doc: "A personal token instead of the App. Arrives later and is refused for now.",
-			later: "is not supported yet: use app_id and private_key_file"},
-		{name: "delivery", kind: kindText, def: "webhook", doc: "`webhook`. `poll` arrives later and is refused for now."},
+		{name: "token_file", kind: kindFile, doc: "A personal access token instead of the App: files, commits, pull requests, statuses and comments; no check runs and no buttons. Arrives later: `serve` refuses it for now."},
+		{name: "delivery", kind: kindText, def: DeliveryWebhook, doc: "`webhook`, or `poll`: GitHub is asked and needs to reach no port here. `serve` refuses `poll` for now."},
 	}},
 	{name: "netbox", kind: kindItems, required: true, doc: "NetBox connections, at least one.", fields: []key{
 		{name: "name", kind: kindText, required: true, doc: "Letters, digits, `-` and `_`. It is the last part of the webhook's path, `/webhooks/netbox/NAME`."},
@@ -52,6 +51,9 @@ var keys = []key{
 	{name: "repositories", kind: kindItems, required: true, doc: "Which repositories may use which connections. Nothing is allowed that is not listed.", fields: []key{
 		{name: "match", kind: kindText, required: true, doc: "`OWNER/NAME`; `*` and `?` do not match `/`. Case does not matter."},
 		{name: "netbox", kind: kindTexts, required: true, doc: "Names of NetBox connections."},
+	}},
+	{name: "commands", kind: kindObject, doc: "Slash commands.", fields: []key{
+		{name: "teams", kind: kindTexts, doc: "`ORG/TEAM-SLUG`. When set, only members of one of these teams who may also write to the repository may give commands. Needs the permission `members: read`. Arrives later: `serve` refuses it for now."},
 	}},
 	{name: "intervals", kind: kindObject, doc: "Timers; each at least `100ms`.", fields: []key{
 		{name: "poll", kind: kindDuration, def: "60s", doc: "How often both sides are asked whether something moved, without a webhook."},

@@ -1,10 +1,6 @@
 package config
 
 import (
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -48,6 +44,8 @@ func parse(file, dir string, src []byte, env []string) (*Config, error) {
 		d.problems.sort()
 		return nil, d.problems
 	}
+	d.unserved.sort()
+	c.unserved = d.unserved
 	return c, nil
 }
 
@@ -100,6 +98,9 @@ func (d *decoder) config(root *yaml.Node) *Config {
 	}
 	if n := o["repositories"]; n != nil {
 		c.Repositories = d.repositories(n, c.NetBox)
+	}
+	if n := o["commands"]; n != nil {
+		c.Commands = d.commands(n)
 	}
 	if n := o["intervals"]; n != nil {
 		d.intervals(n, &c.Intervals)
@@ -164,59 +165,6 @@ func (d *decoder) abs(path string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(d.dir, path)
-}
-
-func (d *decoder) github(n *yaml.Node) GitHub {
-	g := GitHub{BaseURL: DefaultGitHubURL}
-	fields, _ := find(keys, "github")
-	o := d.object(n, "github", fields.fields)
-	if v := o["app_id"]; v != nil {
-		id, ok := d.integer(v, "github.app_id")
-		if ok && id <= 0 {
-			d.fail(v, "github.app_id", "must be positive")
-		}
-		g.AppID = id
-	}
-	if v := o["base_url"]; v != nil {
-		g.BaseURL = d.url(v, "github.base_url")
-	}
-	if v := o["delivery"]; v != nil {
-		switch s, ok := d.text(v, "github.delivery"); {
-		case ok && s == "poll":
-			d.fail(v, "github.delivery", "poll is not supported yet: use webhook")
-		case ok && s != "webhook":
-			d.fail(v, "github.delivery", "must be webhook")
-		}
-	}
-	g.WebhookSecrets = d.secrets(o, "github", "webhook_secret_files")
-	if v, secret, ok := d.secret(o, "github", "private_key_file"); ok {
-		var err error
-		if g.PrivateKey, err = parsePrivateKey([]byte(secret)); err != nil {
-			d.fail(v, join("github", "private_key_file"), "%s", err)
-		}
-		g.PrivateKeyPEM = NewSecret(secret)
-	}
-	return g
-}
-
-// parsePrivateKey takes what GitHub hands out (PKCS#1) and what openssl converts it to (PKCS#8).
-func parsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("holds no PEM block")
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("holds no private key in PKCS#1 or PKCS#8 form, but a PEM block %q", block.Type)
-	}
-	rsaKey, ok := key.(*rsa.PrivateKey)
-	if !ok {
-		return nil, errors.New("holds a key that is not RSA: GitHub Apps use RSA keys")
-	}
-	return rsaKey, nil
 }
 
 var connectionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)

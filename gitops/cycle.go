@@ -1021,22 +1021,22 @@ func (r *run) gitEditor() *Modification {
 // read, else the only editor that hooks and polls have named.
 func (r *run) netboxEditor(k Key) *Modification {
 	all := r.netbox.ByKey[k]
-	if r.feed != nil {
-		for _, row := range slices.Backward(r.feed.Rows) {
-			if row.Kind == k.Kind && len(all) == 1 && row.PK == all[0].PK && !IsOperationID(row.Message) {
-				return &Modification{At: row.Time, Source: SideNetBox, By: row.User, RequestID: row.RequestID}
-			}
-		}
-	}
 	if len(all) != 1 {
 		return nil
 	}
-	at, err := time.Parse(time.RFC3339Nano, all[0].LastUpdated)
-	if err != nil {
-		return nil
+	m := &Modification{Source: SideNetBox}
+	if at, err := time.Parse(time.RFC3339Nano, all[0].LastUpdated); err == nil {
+		m.At = at
 	}
-	m := &Modification{At: at, Source: SideNetBox}
-	if len(r.req.Editors) == 1 {
+	if r.feed != nil {
+		for _, row := range slices.Backward(r.feed.Rows) {
+			if row.Kind == k.Kind && row.PK == all[0].PK && !IsOperationID(row.Message) {
+				m.At, m.By, m.RequestID = row.Time, row.User, row.RequestID
+				break
+			}
+		}
+	}
+	if m.By == "" && len(r.req.Editors) == 1 {
 		m.By = r.req.Editors[0]
 	}
 	return m

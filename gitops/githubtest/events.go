@@ -67,6 +67,9 @@ func (s *Server) emitInstallation(i *installationRow, actor *accountRow, event, 
 	v := s.view()
 	payload["action"] = action
 	payload["installation"] = v.renderInstallation(i)
+	if event == "installation_target" {
+		payload["installation"] = map[string]any{"id": i.ID, "node_id": nodeID("Installation", i.ID)}
+	}
 	payload["sender"] = v.renderUser(actor)
 	if account := s.accounts.rows[i.AccountID]; account.Type == typeOrg {
 		payload["organization"] = s.renderOrganization(account)

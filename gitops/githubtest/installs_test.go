@@ -180,3 +180,40 @@ func TestAnswersTellTheTime(t *testing.T) {
 		}
 	}
 }
+
+func TestRenamedAccounts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	h := f.hook()
+	token := f.token(nil)
+	if err := f.SetTeam("acme", "network", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	for old, name := range map[string]string{"acme": "apex", "alice": "alicia"} {
+		if err := f.RenameAccount(old, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, taken := range []string{"eve", "a/b", ""} {
+		if err := f.RenameAccount("apex", taken); err == nil {
+			t.Errorf("renamed to %q", taken)
+		}
+	}
+	if r := f.do("GET", "/repos/acme/fabric", token, nil); r.status != 301 {
+		t.Errorf("the old address: %d", r.status)
+	}
+	if r := f.do("GET", "/repos/apex/fabric/collaborators/alicia/permission", token, nil); r.json["permission"] != "admin" {
+		t.Errorf("%s", r.body)
+	}
+	if r := f.do("GET", "/user", userToken, nil); r.json["login"] != "alicia" {
+		t.Errorf("%s", r.body)
+	}
+	if r := f.do("GET", "/orgs/apex/teams/network/memberships/alicia", userToken, nil); r.status != 200 {
+		t.Errorf("team %d", r.status)
+	}
+	f.settle()
+	got := h.of("installation_target")
+	if len(got) != 1 || got[0].payload["changes"].(map[string]any)["login"].(map[string]any)["from"] != "acme" || got[0].payload["account"].(map[string]any)["login"] != "apex" {
+		t.Errorf("%v", got)
+	}
+}

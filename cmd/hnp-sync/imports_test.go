@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"app/api":                    {"app/jobs", "app/store", "gitops", "handlers", "manifests"},
 	"app":                        {"app/api", "app/config", "app/jobs", "app/store", "gitops", "gitops/repo", "handlers", "manifests", "netbox"},
 	"app/demo":                   {"app", "app/api", "app/config", "gitops", "gitops/githubtest", "manifests", "netbox", "netbox/netboxtest", "netbox/provision"},
+	"app/setup":                  {"app/config", "gitops", "gitops/repo", "manifests", "netbox"},
 	"cmd/hnp-sync":               {"*"},
 }
 

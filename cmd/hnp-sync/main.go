@@ -32,6 +32,8 @@ func commands() []*cobra.Command {
 		newApproveCommand(),
 		newDevCommand(),
 		newValidateCommand(),
+		newSetupCommand(),
+		newReplayCommand(),
 		newVersionCommand(),
 	}
 }

@@ -289,7 +289,7 @@ func (r *Resource) forget() *Resource {
 func (r *run) secondApp(ctx context.Context, commits []Commit) error {
 	var ids []string
 	for _, c := range commits {
-		if op := operationTrailer(c.Message); IsOperationID(op) && c.TouchesDirectory {
+		if op := OperationTrailer(c.Message); IsOperationID(op) && c.TouchesDirectory {
 			ids = append(ids, op)
 		}
 	}
@@ -1010,7 +1010,7 @@ func (r *run) gitEditor() *Modification {
 		if c.OID == r.knownHead {
 			break
 		}
-		if c.TouchesDirectory && operationTrailer(c.Message) == "" {
+		if c.TouchesDirectory && OperationTrailer(c.Message) == "" {
 			return &Modification{At: r.now(), Source: SideGit, By: c.Author, CommitSHA: c.OID}
 		}
 	}

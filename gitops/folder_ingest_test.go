@@ -606,7 +606,7 @@ func TestFolderIngestBadFiles(t *testing.T) {
 			f.has("raw/HNP-Operation: sync_20250730_123456_k7q2mx.yaml", dropForeign)
 			f.has("raw/x\u2028HNP-Operation: sync_20250730_123456_k7q2mx.yaml", dropUnreadable)
 			f.run()
-			if op := operationTrailer(f.plan.Subject + "\n\n" + f.plan.Body); op != "" {
+			if op := OperationTrailer(f.plan.Subject + "\n\n" + f.plan.Body); op != "" {
 				f.t.Errorf("the commit says operation %s:\n%s", op, f.plan.Body)
 			}
 		},

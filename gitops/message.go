@@ -109,8 +109,8 @@ func oneLine(s string, limit int) string {
 	return string([]rune(s)[:limit-1]) + "…"
 }
 
-// operationTrailer reads the operation id of a commit of this App, or of another installation of it.
-func operationTrailer(message string) string {
+// OperationTrailer reads the operation id of a commit of this App, or of another installation of it.
+func OperationTrailer(message string) string {
 	id := ""
 	for _, line := range strings.Split(message, "\n") {
 		if v, ok := strings.CutPrefix(line, TrailerOperation+": "); ok {

@@ -106,7 +106,7 @@ func unforged(t interface {
 	if strings.ContainsAny(subject, "\n\r\u2028\u2029") || utf8.RuneCountInString(subject) > 200 || !utf8.ValidString(message) {
 		t.Fatalf("subject %q", subject)
 	}
-	if got := operationTrailer(message); got != goldenOperation {
+	if got := OperationTrailer(message); got != goldenOperation {
 		t.Fatalf("the operation reads as %q in\n%s", got, message)
 	}
 	for _, trailer := range []string{TrailerOperation, TrailerPlan} {
@@ -164,7 +164,7 @@ func TestOperationIDs(t *testing.T) {
 		" HNP-Operation: a":                         "",
 		"s\n\nHNP-Operation: a  \r\n":               "a",
 	} {
-		if got := operationTrailer(message); got != want {
+		if got := OperationTrailer(message); got != want {
 			t.Errorf("%q: %q", message, got)
 		}
 	}

@@ -43,7 +43,7 @@ func (w *world) proposal(p *modelPull) Proposal {
 	}
 	out.Commits = w.own(out.Head)
 	for _, oid := range out.Commits {
-		out.Operations = append(out.Operations, operationTrailer(w.commitAt(oid).message))
+		out.Operations = append(out.Operations, OperationTrailer(w.commitAt(oid).message))
 	}
 	return out
 }
@@ -80,7 +80,7 @@ func (w modelProposals) Propose(_ context.Context, req ProposeRequest) (Proposal
 			}
 		}
 		tip := w.tips[req.Branch]
-		if c := w.commitAt(tip); tip != req.Tip && (c == nil || !slices.Contains(req.Ours, operationTrailer(c.message))) {
+		if c := w.commitAt(tip); tip != req.Tip && (c == nil || !slices.Contains(req.Ours, OperationTrailer(c.message))) {
 			if tip != "" {
 				err = ErrNotOurs
 				w.say("  %s is not ours", req.Branch)
@@ -236,7 +236,7 @@ func (w *world) mergePull(p *modelPull) bool {
 	before := w.leaves(SideGit)
 	proposed := before
 	for _, oid := range w.own(tip) {
-		if c := w.commitAt(oid); operationTrailer(c.message) != "" {
+		if c := w.commitAt(oid); OperationTrailer(c.message) != "" {
 			proposed = w.leavesOf(c)
 			break
 		}

@@ -182,7 +182,7 @@ func (s *State) settleGit(commits []Commit, head string, rewritten bool, now tim
 	byOperation := map[string]int{}
 	for n, c := range commits {
 		index[c.OID] = n
-		if op := operationTrailer(c.Message); op != "" {
+		if op := OperationTrailer(c.Message); op != "" {
 			byOperation[op] = n
 		}
 	}

@@ -100,7 +100,7 @@ func newSiteAt(t *testing.T, clock *fixedClock, files map[string]string, from st
 			Orgs:  []githubtest.SeedOrg{{Login: "acme", Members: map[string]string{"alice": "admin"}}, {Login: "globex", Members: map[string]string{"alice": "admin"}}},
 			Repos: []githubtest.SeedRepo{{Owner: "acme", Name: "fabric", Private: true, Files: files, From: from}},
 			Apps: []githubtest.SeedApp{{AppID: testAppID, Slug: "hnp-sync", Name: "hnp-sync", PrivateKey: string(testKey()),
-				Permissions:   map[string]string{"contents": "write", "metadata": "read"},
+				Permissions:   map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write"},
 				Installations: []githubtest.SeedInstallation{{InstallationID: testInstall, Account: "acme"}}}},
 		},
 	}

@@ -34,6 +34,7 @@ func commands() []*cobra.Command {
 		newValidateCommand(),
 		newSetupCommand(),
 		newReplayCommand(),
+		newDoctorCommand(),
 		newVersionCommand(),
 	}
 }

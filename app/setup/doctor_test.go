@@ -1,7 +1,9 @@
 package setup
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/hnp-sync/hnp-sync/app/config"
 	"github.com/hnp-sync/hnp-sync/gitops/githubtest"
+	"github.com/hnp-sync/hnp-sync/gitops/repo"
 	"github.com/hnp-sync/hnp-sync/netbox"
 	"github.com/hnp-sync/hnp-sync/netbox/netboxtest"
 )
@@ -199,5 +202,71 @@ func TestFindingsAreHarmlessInATerminal(t *testing.T) {
 	t.Parallel()
 	if got := plain("a\x1b[31mb\u202ec\nd" + strings.Repeat("é", 700)); strings.ContainsAny(got, "\x1b\u202e\n") || len([]rune(got)) != 601 {
 		t.Errorf("got %q", got)
+	}
+}
+
+// fake is a GitHub whose one repository is as a test wants it.
+type fake struct {
+	*Access
+	installation repo.Installation
+	repository   repo.RepositoryInfo
+	protected    bool
+}
+
+func (f fake) Identity(context.Context) (repo.Identity, error) {
+	return repo.Identity{ID: 1234, Slug: "hnp-sync"}, nil
+}
+
+func (f fake) Installations(context.Context) ([]repo.Installation, error) {
+	return []repo.Installation{f.installation}, nil
+}
+
+func (f fake) Repositories(context.Context, int64) ([]repo.RepositoryInfo, error) {
+	return []repo.RepositoryInfo{f.repository}, nil
+}
+
+func (f fake) ReadConfig(context.Context, repo.Ref, string) (repo.ConfigFile, error) {
+	return repo.ConfigFile{Path: ".github/hnp-sync.yaml", DefaultBranch: "main", Data: []byte("version: 1\nfabrics: [{name: fabric-1, directory: a}]\n")}, nil
+}
+
+func (f fake) Directory(context.Context, repo.Ref, string, string) (bool, error) { return true, nil }
+
+func (f fake) Protected(context.Context, repo.Ref, string) (bool, error) { return f.protected, nil }
+
+func TestStatesOfInstallationsAndRepositories(t *testing.T) {
+	t.Parallel()
+	m, err := AppManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := func(name string) map[string]string {
+		p := maps.Clone(m.Permissions)
+		delete(p, name)
+		return p
+	}
+	for name, tt := range map[string]struct {
+		permissions         map[string]string
+		suspended, archived bool
+		protected           bool
+		teams               []string
+		want                string
+	}{
+		"suspended":                    {permissions: m.Permissions, suspended: true, want: "warning installation acme: is suspended"},
+		"archived":                     {permissions: m.Permissions, archived: true, want: "warning repository acme/x: is archived"},
+		"protected":                    {permissions: m.Permissions, protected: true, want: "mode: pull_request"},
+		"in order":                     {permissions: m.Permissions, want: "ok repository acme/x: fabric fabric-1: configuration, branch main and directory a are in order"},
+		"no members, no teams":         {permissions: without("members"), want: "ok installation acme: has all permissions"},
+		"no members, but teams":        {permissions: without("members"), teams: []string{"acme/network"}, want: "warning installation acme: lacks the permissions members: read:"},
+		"more than asked for is taken": {permissions: map[string]string{"contents": "write", "pull_requests": "write", "issues": "write", "checks": "write", "metadata": "write", "members": "admin"}, want: "ok installation acme: has all permissions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &Doctor{Manifest: m, fabrics: map[string][]string{}, Config: &config.Config{NetBox: []config.NetBox{{Name: "default"}}, Commands: config.Commands{Teams: tt.teams},
+				Repositories: []config.Match{{Pattern: "acme/*", NetBox: []string{"default"}}}}}
+			d.GitHub = fake{Access: &Access{}, protected: tt.protected, repository: repo.RepositoryInfo{ID: 1, Owner: "acme", Name: "x", Archived: tt.archived},
+				installation: repo.Installation{ID: 1, Account: "acme", Suspended: tt.suspended, Permissions: tt.permissions}}
+			d.github(t.Context())
+			expect(t, d.findings, tt.want)
+		})
 	}
 }

@@ -64,7 +64,8 @@ var page = template.Must(template.New("page").Parse(`<!doctype html><html lang="
 <form method="post" action="{{.Action}}"><input type="hidden" name="manifest" value="{{.Manifest}}"><button type="submit">Go on to GitHub</button></form></html>`))
 
 // Run serves the page on listener, which it closes, and waits for the App, for ctx, or for FlowTime. shown gets the
-// page's address. Nothing is saved after an error of ctx.
+// page's address. After an error of ctx nothing was saved: an exchange that is under way at that moment is waited for,
+// for 35 seconds, and its outcome is the result.
 func (f Flow) Run(ctx context.Context, listener net.Listener, shown func(address string)) (App, error) {
 	defer func() { _ = listener.Close() }()
 	if f.Org != "" && !orgPattern.MatchString(f.Org) {
@@ -132,12 +133,19 @@ func (f Flow) Run(ctx context.Context, listener net.Listener, shown func(address
 	case out.err = <-served:
 		return App{}, fmt.Errorf("serve the page: %w", out.err)
 	}
-	stop, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	stop, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), 35*time.Second)
 	defer cancelStop()
 	if err := server.Shutdown(stop); err != nil { // the browser gets its answer first
 		_ = server.Close()
 	}
 	<-served
+	if errors.Is(out.err, context.Cause(ctx)) && out.err != nil {
+		select { // the code arrived at the same moment: the App exists and is saved, which must not be hidden
+		case late := <-done:
+			out = late
+		default:
+		}
+	}
 	return out.app, out.err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -84,6 +85,9 @@ a configuration keeps every byte it has, and one with a github: section is not c
 				p.line("Is the browser on another machine? Run this there first:\n\n  ssh -L %s:%s THIS-MACHINE\n", port, listener.Addr())
 				p.line("Waiting for GitHub. Ctrl-C ends without leaving anything.")
 			})
+			if errors.Is(err, context.Canceled) {
+				return errors.New("stopped: no App was registered here and nothing was written")
+			}
 			if err != nil {
 				return fmt.Errorf("register the App: %w", err)
 			}

@@ -30,6 +30,7 @@ type Delivery struct {
 	Repository                   string // owner/name as the payload says, a hint only
 	Ref, After                   string // push
 	Sender                       string
+	Activity                     Activity
 
 	// NetBox.
 	ObjectType  string // netbox_hedgehog.vpc
@@ -37,6 +38,25 @@ type Delivery struct {
 	LastUpdated string // in the ETag's form
 	RequestID   string
 	User        string
+}
+
+// Activity is what people did on GitHub, of the events that are not pushes. Everything in it is a hint but Text, which
+// must be what the sender wrote: a comment can be edited by others before it is read again.
+type Activity struct {
+	// Number is the pull request's or issue's; PullRequest tells which of the two a comment is on.
+	Number      int  `json:"number,omitempty"`
+	PullRequest bool `json:"pull_request,omitempty"`
+	// HeadSHA and BaseRef (a branch name) of a pull request, a check run or a merge group.
+	HeadSHA string `json:"head_sha,omitempty"`
+	BaseRef string `json:"base_ref,omitempty"`
+	// CommentID and Text of a comment that may hold a command; Text is empty for every other comment.
+	CommentID int64  `json:"comment_id,omitempty"`
+	Text      string `json:"text,omitempty"`
+	SenderID  int64  `json:"sender_id,omitempty"`
+	// CheckRunID, ExternalID and Identifier (of the button) of a check run.
+	CheckRunID int64  `json:"check_run_id,omitempty"`
+	ExternalID string `json:"external_id,omitempty"`
+	Identifier string `json:"identifier,omitempty"`
 }
 
 // Receipt is what the inbox says to a delivery.

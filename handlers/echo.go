@@ -40,9 +40,53 @@ type Decision struct {
 	Repository int64
 	// Installations or their repositories may have changed.
 	Installations bool
+	// Evaluate are heads whose checks are to be made anew.
+	Evaluate []PullRef
+	// Command is a comment that may hold commands, Click a button of a check run.
+	Command *CommandRef
+	Click   *ClickRef
 	// Wait are fabrics whose running cycle must end before this delivery can be judged for them.
 	Wait   []int64
 	Reason string
+}
+
+// PullRef is one head to evaluate: of a pull request, or (Number 0) of a merge group.
+type PullRef struct {
+	Repository int64
+	Number     int
+	HeadSHA    string // a hint; empty when the event did not say
+	Closed     bool   // merged or closed: what is remembered of it ends
+}
+
+// CommandRef is a comment whose text may hold commands. Sender is who wrote it.
+type CommandRef struct {
+	Repository  int64
+	Number      int
+	PullRequest bool
+	CommentID   int64
+	Text        string
+	Sender      string
+	SenderID    int64
+}
+
+// ClickRef is a button of one of our check runs that somebody pressed.
+type ClickRef struct {
+	Repository int64
+	CheckRunID int64
+	ExternalID string
+	HeadSHA    string
+	Identifier string
+	Sender     string
+	SenderID   int64
+}
+
+// Self is Knowledge that also knows our own login ("hnp-sync[bot]"). What we did ourselves to comments and checks asks
+// for nothing; pushes are never dropped by their sender (ENGINE 17).
+type Self interface{ OwnLogin() string }
+
+func own(d Delivery, k Knowledge) bool {
+	self, ok := k.(Self)
+	return ok && d.Sender != "" && d.Sender == self.OwnLogin()
 }
 
 // Decide judges a stored delivery. It is pure: the same delivery and knowledge give the same answer.

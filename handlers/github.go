@@ -57,6 +57,12 @@ func events() []event {
 		{name: "push", fit: fitPush, decide: decidePush},
 		{name: "installation", fit: fitInstallation, decide: decideInstallation},
 		{name: "installation_repositories", fit: fitInstallationRepositories, decide: decideInstallation},
+		{name: "repository", fit: fitRepository, decide: decideInstallation},
+		{name: "pull_request", fit: fitPullRequest, decide: decidePullRequest},
+		{name: "merge_group", fit: fitMergeGroup, decide: decideMergeGroup},
+		{name: "check_suite", fit: fitCheckSuite, decide: decideCheckSuite},
+		{name: "check_run", fit: fitCheckRun, decide: decideCheckRun},
+		{name: "issue_comment", fit: fitIssueComment, decide: decideIssueComment},
 	}
 }
 
@@ -166,6 +172,7 @@ func oid(s string) bool {
 
 // sender and repository are the parts of a payload that most events have.
 type sender struct {
+	ID    int64  `json:"id"`
 	Login string `json:"login"`
 }
 
@@ -179,3 +186,34 @@ type installation struct {
 }
 
 var errNoID = errors.New("no id")
+
+// common are the parts that every event about a repository has.
+type common struct {
+	Action       string       `json:"action"`
+	Repository   repository   `json:"repository"`
+	Installation installation `json:"installation"`
+	Sender       sender       `json:"sender"`
+}
+
+// into checks the parts and keeps them.
+func (c common) into(d *Delivery) error {
+	switch {
+	case !token(c.Action, 50):
+		return errors.New("no action")
+	case c.Repository.ID <= 0:
+		return fmt.Errorf("repository: %w", errNoID)
+	}
+	d.Action = c.Action
+	d.RepositoryID, d.Repository = c.Repository.ID, text(c.Repository.FullName, 200)
+	d.InstallationID = c.Installation.ID
+	d.Sender, d.Activity.SenderID = text(c.Sender.Login, 100), c.Sender.ID
+	return nil
+}
+
+// branchName keeps a branch name that may be one, else nothing.
+func branchName(s string) string {
+	if s == "" || len(s) > 255 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return ""
+	}
+	return s
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -130,15 +131,19 @@ const (
 
 const insertDelivery = `
 INSERT INTO deliveries (source, target, guid, body_hash, event, action, received_at, installation_id, repository_id, repository,
-    ref, after_oid, sender, object_type, object_id, last_updated, request_id, netbox_user, state, attempts, due_at, updated_at, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'waiting', 0, $19, $19, '')
+    ref, after_oid, sender, object_type, object_id, last_updated, request_id, netbox_user, activity, state, attempts, due_at, updated_at, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 'waiting', 0, $20, $20, '')
 ON CONFLICT (source, target, guid) DO NOTHING`
 
 func (s *Store) put(ctx context.Context, tx *sql.Tx, d handlers.Delivery) (handlers.Receipt, error) {
 	now := micros(s.now())
+	activity, err := json.Marshal(d.Activity)
+	if err != nil {
+		return "", err
+	}
 	n, err := exec(ctx, tx, insertDelivery, d.Source, d.Target, d.GUID, d.BodyHash, d.Event, d.Action, micros(d.ReceivedAt),
 		d.InstallationID, d.RepositoryID, d.Repository, d.Ref, d.After, d.Sender, d.ObjectType, d.ObjectID, d.LastUpdated,
-		d.RequestID, d.User, now)
+		d.RequestID, d.User, string(activity), now)
 	if err != nil {
 		return "", err
 	}
@@ -168,12 +173,14 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, d handlers.Delivery) (handl
 // bad row would fail the whole shared transaction), of bounded length.
 func tidy(d handlers.Delivery) handlers.Delivery {
 	for _, p := range []*string{&d.Source, &d.Target, &d.GUID, &d.BodyHash, &d.Event, &d.Action, &d.Repository, &d.Ref, &d.After,
-		&d.Sender, &d.ObjectType, &d.LastUpdated, &d.RequestID, &d.User} {
+		&d.Sender, &d.ObjectType, &d.LastUpdated, &d.RequestID, &d.User,
+		&d.Activity.HeadSHA, &d.Activity.BaseRef, &d.Activity.ExternalID, &d.Activity.Identifier} {
 		if len(*p) > maxText {
 			*p = (*p)[:maxText]
 		}
 		*p = strings.ReplaceAll(strings.ToValidUTF8(*p, "\uFFFD"), "\x00", "\uFFFD")
 	}
+	d.Activity.Text = strings.ReplaceAll(strings.ToValidUTF8(d.Activity.Text, "\uFFFD"), "\x00", "\uFFFD")
 	return d
 }
 

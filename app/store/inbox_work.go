@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -27,7 +28,7 @@ func (s *Store) ClaimDeliveries(ctx context.Context, limit int) ([]Claimed, erro
 UPDATE deliveries SET state = 'running', attempts = attempts + 1, updated_at = $1
 WHERE id IN (SELECT id FROM deliveries WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $2`+lockRows+`)
 RETURNING id, attempts, source, target, guid, body_hash, event, action, received_at, installation_id, repository_id, repository,
-    ref, after_oid, sender, object_type, object_id, last_updated, request_id, netbox_user`, micros(s.now()), limit)
+    ref, after_oid, sender, object_type, object_id, last_updated, request_id, netbox_user, activity`, micros(s.now()), limit)
 		return err
 	})
 	slices.SortFunc(list, func(a, b Claimed) int { return int(a.ID - b.ID) })
@@ -36,9 +37,13 @@ RETURNING id, attempts, source, target, guid, body_hash, event, action, received
 
 func scanClaimed(scan scanner) (c Claimed, err error) {
 	var received int64
+	var activity string
 	err = scan(&c.ID, &c.Attempt, &c.Source, &c.Target, &c.GUID, &c.BodyHash, &c.Event, &c.Action, &received, &c.InstallationID,
-		&c.RepositoryID, &c.Repository, &c.Ref, &c.After, &c.Sender, &c.ObjectType, &c.ObjectID, &c.LastUpdated, &c.RequestID, &c.User)
+		&c.RepositoryID, &c.Repository, &c.Ref, &c.After, &c.Sender, &c.ObjectType, &c.ObjectID, &c.LastUpdated, &c.RequestID, &c.User, &activity)
 	c.ReceivedAt = fromMicros(received)
+	if err == nil && activity != "" {
+		err = json.Unmarshal([]byte(activity), &c.Activity)
+	}
 	return c, err
 }
 

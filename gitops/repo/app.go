@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,10 +15,12 @@ import (
 
 // Config is what an App needs. The zero value of every optional field is usable.
 type Config struct {
-	// AppID is the App's numeric id; required.
+	// AppID is the App's numeric id; required unless there is a Token.
 	AppID int64
-	// PrivateKey is the App's RSA key, PEM, PKCS#1 or PKCS#8; required.
+	// PrivateKey is the App's RSA key, PEM, PKCS#1 or PKCS#8; required unless there is a Token.
 	PrivateKey []byte
+	// Token is a personal access token, instead of AppID and PrivateKey: see TokenInstallation.
+	Token string
 	// BaseURL is the REST root, without or with a slash at the end; DefaultBaseURL when empty. GraphQL is at
 	// /api/graphql when it ends in /api/v3, else below it at /graphql.
 	BaseURL string
@@ -56,6 +59,7 @@ type App struct {
 	base      http.RoundTripper
 	wire      http.RoundTripper // attempt over base
 	self      *client           // signs with the App's key
+	static    *client           // with a personal access token: the only client; else nil
 
 	mu       sync.Mutex
 	clients  map[clientKey]*client
@@ -63,6 +67,7 @@ type App struct {
 	repos    map[int64]repoFacts
 	dirs     map[dirKey]*dirMemory
 	heads    map[headKey]headMemory
+	own      Identity // once it was read
 }
 
 // NewApp checks the configuration and makes no request.
@@ -71,7 +76,12 @@ func NewApp(cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.AppID <= 0 {
+	switch {
+	case cfg.Token != "" && (cfg.AppID != 0 || len(cfg.PrivateKey) > 0):
+		return nil, errors.New("a personal access token and an App are configured: choose one")
+	case cfg.Token != "" && strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, errors.New("the personal access token holds characters that no token has")
+	case cfg.Token == "" && cfg.AppID <= 0:
 		return nil, errors.New("app_id is missing")
 	}
 	a := &App{
@@ -108,6 +118,10 @@ func NewApp(cfg Config) (*App, error) {
 		a.base = t
 	}
 	a.wire = &attempt{app: a, base: a.base}
+	if cfg.Token != "" {
+		a.useToken(cfg.Token)
+		return a, nil
+	}
 	if a.key, err = jwt.ParseRSAPrivateKeyFromPEM(cfg.PrivateKey); err != nil {
 		return nil, fmt.Errorf("private key of the App: want an RSA key in PEM form: %w", err)
 	}

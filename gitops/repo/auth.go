@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,10 +81,10 @@ func (t *tokens) token(ctx context.Context) (string, error) {
 	defer answer.Response.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(answer.Response.Body, maxError))
 	api := newAPIError("mint a token", answer.Response.StatusCode, answer.Response.Header, body)
-	return "", mintRefusal(t.installation, api)
+	return "", mintRefusal(t.installation, t.options.Permissions, api)
 }
 
-func mintRefusal(installation int64, api *APIError) error {
+func mintRefusal(installation int64, asked *github.InstallationPermissions, api *APIError) error {
 	subject := fmt.Sprintf("installation %d", installation)
 	refuse := func(code, message string) error {
 		return &gitops.PermissionError{Code: code, Message: message, Err: api}
@@ -92,9 +94,23 @@ func mintRefusal(installation int64, api *APIError) error {
 		return refuse("not_found", subject+" does not exist: the App was uninstalled, or app_id and the private key are another App's")
 	case http.StatusUnprocessableEntity:
 		// Asked for a repository or permission that the installation does not have (any more).
-		return refuse("missing_permission", subject+" does not grant what is needed ("+api.Message+"): select the repository and accept the App's permissions in the installation's settings")
+		return refuse("missing_permission", subject+" does not grant what is needed, "+permissionWords(asked)+" ("+api.Message+"): select the repository and accept the App's permissions in the installation's settings")
 	}
 	return permission(subject, api)
+}
+
+// permissionWords names permissions as GitHub's settings do: "checks: write, metadata: read".
+func permissionWords(asked *github.InstallationPermissions) string {
+	words := map[string]string{}
+	data, err := json.Marshal(asked)
+	if err != nil || json.Unmarshal(data, &words) != nil || len(words) == 0 {
+		return "access to the repository"
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(words)) {
+		out = append(out, name+": "+words[name])
+	}
+	return strings.Join(out, ", ")
 }
 
 // forget drops a token that GitHub no longer accepts, unless another goroutine already did.
@@ -246,6 +262,9 @@ func (a *App) HTTPClient(installationID int64, repositoryIDs []int64, permission
 }
 
 func (a *App) installation(installationID int64, repositoryIDs []int64, permissions *github.InstallationPermissions) (*client, error) {
+	if a.static != nil {
+		return a.static, nil
+	}
 	if installationID <= 0 {
 		return nil, errors.New("installation id is missing")
 	}

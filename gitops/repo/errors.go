@@ -181,5 +181,5 @@ func refusal(subject string, e *APIError) (code, message string) {
 }
 
 func protectedMessage(subject string, e *APIError) string {
-	return subject + ": the branch is protected (" + e.Message + "): let the App bypass the rule; mode: pull_request arrives later"
+	return subject + ": the branch is protected (" + e.Message + "): let the App bypass the rule, or use mode: pull_request"
 }

@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"unicode/utf8"
@@ -38,12 +39,26 @@ type treeRemoval struct {
 // commitByGitData builds the commit from objects, which changes nothing anybody sees, and then moves the branch with
 // one compare-and-set. Only the answer to that last request can be lost with an effect.
 func (r *Repository) commitByGitData(ctx context.Context, req gitops.CommitRequest, files []gitops.FileChange) (gitops.Commit, error) {
-	tree, nodeID, err := r.groundFor(ctx, req.ExpectedHead)
+	oid, tree, author, err := r.buildCommit(ctx, req, files)
 	if err != nil {
 		return gitops.Commit{}, err
 	}
-	if tree, err = r.createTrees(ctx, req.ExpectedHead, tree, files); err != nil {
+	if err := r.moveBranch(ctx, req.ExpectedHead, oid, false); err != nil {
 		return gitops.Commit{}, err
+	}
+	return gitops.Commit{
+		OID: oid, Parents: []string{req.ExpectedHead}, Message: wholeMessage(req), Tree: tree,
+		Author: author, TouchesDirectory: true,
+	}, nil
+}
+
+// buildCommit makes the commit's objects; no reference reaches them yet.
+func (r *Repository) buildCommit(ctx context.Context, req gitops.CommitRequest, files []gitops.FileChange) (oid, tree, author string, err error) {
+	if tree, _, err = r.groundFor(ctx, req.ExpectedHead); err != nil {
+		return "", "", "", err
+	}
+	if tree, err = r.createTrees(ctx, req.ExpectedHead, tree, files); err != nil {
+		return "", "", "", err
 	}
 	// Without author and committer GitHub signs the commit as the App.
 	var commit struct {
@@ -56,31 +71,12 @@ func (r *Repository) commitByGitData(ctx context.Context, req gitops.CommitReque
 		"message": wholeMessage(req), "tree": tree, "parents": []string{req.ExpectedHead},
 	}, &commit)
 	if err != nil {
-		return gitops.Commit{}, err
+		return "", "", "", err
 	}
 	if !isOID(commit.SHA) {
-		return gitops.Commit{}, fmt.Errorf("create commit: answer without an object id")
+		return "", "", "", errors.New("create commit: answer without an object id")
 	}
-	const text = "mutation Move($input:UpdateRefsInput!){updateRefs(input:$input){clientMutationId}}"
-	input := map[string]any{
-		"repositoryId": nodeID,
-		"refUpdates": []map[string]any{{
-			"name": r.refName(), "beforeOid": req.ExpectedHead, "afterOid": commit.SHA, "force": false,
-		}},
-	}
-	var out struct {
-		UpdateRefs *struct{} `json:"updateRefs"`
-	}
-	if err := r.client.mutate(ctx, "updateRefs", text, map[string]any{"input": input}, &out); err != nil {
-		return gitops.Commit{}, r.refused(ctx, err, req.ExpectedHead)
-	}
-	if out.UpdateRefs == nil {
-		return gitops.Commit{}, fmt.Errorf("updateRefs: %w (answer without a result)", gitops.ErrOutcomeUnknown)
-	}
-	return gitops.Commit{
-		OID: commit.SHA, Parents: []string{req.ExpectedHead}, Message: wholeMessage(req), Tree: tree,
-		Author: clip(commit.Author.Name, 100), TouchesDirectory: true,
-	}, nil
+	return commit.SHA, tree, clip(commit.Author.Name, 100), nil
 }
 
 // groundFor returns the root tree of head and the repository's GraphQL id, from the last observations or with one

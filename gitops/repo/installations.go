@@ -98,6 +98,9 @@ func plainName(s string) bool {
 
 // Identity reads the App's own id and slug. One request.
 func (a *App) Identity(ctx context.Context) (Identity, error) {
+	if a.static != nil {
+		return a.tokenIdentity(ctx)
+	}
 	var out struct {
 		ID         int64 `json:"id"`
 		Slug, Name string
@@ -113,6 +116,9 @@ func (a *App) Identity(ctx context.Context) (Identity, error) {
 
 // Installations lists all installations of the App, suspended ones included, in GitHub's order. One request per 100.
 func (a *App) Installations(ctx context.Context) ([]Installation, error) {
+	if a.static != nil {
+		return []Installation{tokenInstallation()}, nil
+	}
 	var out []Installation
 	seen := map[int64]bool{}
 	err := a.self.pages(ctx, "list installations", "/app/installations", func(op string, body []byte) error {
@@ -134,6 +140,9 @@ func (a *App) Installations(ctx context.Context) ([]Installation, error) {
 
 // Installation reads one installation by its id. One request.
 func (a *App) Installation(ctx context.Context, installationID int64) (Installation, error) {
+	if a.static != nil {
+		return tokenInstallation(), nil
+	}
 	var out installationAnswer
 	path := "/app/installations/" + strconv.FormatInt(installationID, 10)
 	if err := a.self.get(ctx, "read installation", path, 0, &out); err != nil {
@@ -148,6 +157,9 @@ func (a *App) RepositoryInstallation(ctx context.Context, owner, name string) (I
 	if !plainName(owner) || !plainName(name) {
 		return Installation{}, fmt.Errorf("%q is not a repository name", owner+"/"+name)
 	}
+	if a.static != nil {
+		return tokenInstallation(), nil
+	}
 	var out installationAnswer
 	if err := a.self.get(ctx, "find installation", pathOf("repos", owner, name, "installation"), 0, &out); err != nil {
 		return Installation{}, permission(owner+"/"+name, err)
@@ -160,6 +172,9 @@ func (a *App) Repositories(ctx context.Context, installationID int64) ([]Reposit
 	c, err := a.installation(installationID, nil, &github.InstallationPermissions{Metadata: github.String("read")})
 	if err != nil {
 		return nil, err
+	}
+	if a.static != nil {
+		return a.tokenRepositories(ctx)
 	}
 	var out []RepositoryInfo
 	seen := map[int64]bool{}
@@ -214,25 +229,38 @@ func (a *App) repositoryByID(ctx context.Context, c *client, repositoryID int64)
 	return info, nil
 }
 
-// pages calls each with every page of a listing. The next page is asked for while GitHub's Link header names one; the
-// address in it is not used.
+// pages calls each with every page of a listing.
 func (c *client) pages(ctx context.Context, operation, path string, each func(op string, body []byte) error) error {
-	for page := 1; page <= maxPages; page++ {
+	more, err := c.somePages(ctx, operation, path, maxPages, each)
+	if err == nil && more {
+		err = fmt.Errorf("%s: more than %d pages", operation, maxPages)
+	}
+	return err
+}
+
+// somePages calls each with the first pages of a listing, at most max; more is true when there are further ones. The
+// next page is asked for while GitHub's Link header names one; the address in it is not used.
+func (c *client) somePages(ctx context.Context, operation, path string, max int, each func(op string, body []byte) error) (more bool, err error) {
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	for page := 1; page <= max; page++ {
 		resp, err := c.rest(ctx, request{
 			operation: operation, method: http.MethodGet,
-			path: path + "?per_page=100&page=" + strconv.Itoa(page), maxBytes: maxSmall,
+			path: path + separator + "per_page=100&page=" + strconv.Itoa(page), maxBytes: maxObservation,
 		})
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := each(operation, resp.body); err != nil {
-			return err
+			return false, err
 		}
-		if !strings.Contains(strings.Join(resp.header.Values("Link"), ","), `rel="next"`) {
-			return nil
+		if !hasNext(resp.header) {
+			return false, nil
 		}
 	}
-	return fmt.Errorf("%s: more than %d pages", operation, maxPages)
+	return true, nil
 }
 
 // readContents and writeContents are the narrowest permissions for reading and writing files.

@@ -41,10 +41,11 @@ type limiter struct {
 	strikes int                       // refusals without a time, in a row
 	last    time.Time                 // end of the last write
 	writes  []time.Time               // within the last hour, oldest first
+	budgets map[string]Bucket         // as GitHub's headers last said, by resource
 }
 
 func newLimiter(now func() time.Time, sleep func(context.Context, time.Duration) error, spacing time.Duration) *limiter {
-	return &limiter{now: now, sleep: sleep, spacing: spacing, writing: make(chan struct{}, 1), blocked: map[string]RateLimitError{}}
+	return &limiter{now: now, sleep: sleep, spacing: spacing, writing: make(chan struct{}, 1), blocked: map[string]RateLimitError{}, budgets: map[string]Bucket{}}
 }
 
 // check refuses locally while GitHub wants silence: requests sent during a limit can get an App banned.
@@ -113,9 +114,7 @@ func (l *limiter) startWrite(ctx context.Context) (done func(sent bool), err err
 	release := func() { <-l.writing }
 	l.mu.Lock()
 	now := l.now()
-	for len(l.writes) > 0 && now.Sub(l.writes[0]) >= time.Hour {
-		l.writes = l.writes[1:]
-	}
+	l.dropOld(now)
 	if len(l.writes) >= maxWritesPerHour {
 		until := l.writes[0].Add(time.Hour)
 		l.mu.Unlock()

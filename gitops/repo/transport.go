@@ -148,6 +148,7 @@ func (t *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // judge recognises refusals for rate. The body of any other answer is left unread.
 func (t *retry) judge(resource string, resp *http.Response) (*RateLimitError, error) {
+	t.limit.note(resp.Header)
 	if resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
 		t.limit.answered(resource, resp)
 		return nil, nil

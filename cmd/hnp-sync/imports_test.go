@@ -30,6 +30,7 @@ var layers = map[string][]string{
 	"netbox/provision":           {"gitops", "netbox"},
 	"handlers":                   {"gitops", "manifests"},
 	"handlers/feedback":          {"gitops", "manifests"},
+	"handlers/command":           {"gitops", "handlers", "handlers/feedback", "manifests"},
 	"app/config":                 {"gitops"},
 	"app/store":                  {"gitops", "handlers", "manifests"},
 	"app/jobs":                   {"app/store", "gitops", "gitops/repo", "handlers", "manifests"},

@@ -105,6 +105,9 @@ type edit struct {
 	private bool
 	// commit is the index of the commit that brings an edit of Git.
 	commit int
+	// again: made anew under a name that base held. While it says what base says, nobody can tell it from the old one, and
+	// a delete of the other side has seen all of it; what it says differently is an edit of its own.
+	again bool
 	// pushed: not set by anybody, but brought back by a force push.
 	pushed bool
 }
@@ -306,8 +309,8 @@ func (w modelRepository) Commit(_ context.Context, req CommitRequest) (Commit, e
 // written notes which leaves of a side the engine wrote.
 func (w *world) written(side Side, before map[string]string) {
 	for id, v := range w.leaves(side) {
-		if before[id] != v {
-			w.origin[string(side)+id] = true
+		if before[id] != v && !slices.ContainsFunc(w.edits, func(e *edit) bool { return e.side == side && pathID(e.key, e.path) == id && e.value == v }) {
+			w.origin[string(side)+id] = true // what a user of this side wrote before is his, also when the engine brings it back
 		}
 	}
 }
@@ -649,7 +652,7 @@ func (w *world) cycle(req Request) (res *Result, err error) {
 	if *modelSeed != 0 {
 		for _, k := range w.allKeys() {
 			if r := w.ledger.Resources[k]; r != nil {
-				w.say("  base %s %t pk %d new %d %v", k, r.Exists, r.PK, r.NewPK, r.Git)
+				w.say("  base %s %t pk %d new %d %v | %v unsettled %v", k, r.Exists, r.PK, r.NewPK, r.Git, r.NetBox, r.Unsettled)
 			}
 		}
 	}
@@ -801,6 +804,7 @@ func (w *world) record(side Side, k Key, path, value string, saw ...string) {
 	if value == "-" && !w.agreedOn(side, k, path) && !w.origin[string(side)+id] && !w.origin[string(side.Other())+id] {
 		e.private = true
 	}
+	e.again = path == "" && value == "present" && w.based(k, "")
 	w.origin[string(side)+id] = false
 	w.wrote[id+"="+value] = true
 	w.edits = append(w.edits, e)
@@ -1291,11 +1295,14 @@ func (w *world) lost() string {
 }
 
 func (w *world) superseded(e *edit) bool {
+	if e.again && slices.ContainsFunc(w.edits, func(o *edit) bool { return o.key == e.key && o.path == "" && o.side != e.side && o.value == "-" }) {
+		return true
+	}
 	if e.value == "-" {
 		// The other side deleted it too and made it anew: both had agreed that it is gone, whether or not a cycle saw it,
 		// and the new one was never this side's to delete.
 		for _, o := range w.edits {
-			if o.key == e.key && o.path == "" && o.side == e.side.Other() && o.value == "present" && o.at > 0 && w.deletedBefore(o) {
+			if o.key == e.key && o.path == e.path && o.side == e.side.Other() && o.value != "-" && o.at > 0 && w.deletedBefore(o) {
 				return true
 			}
 		}
@@ -1331,7 +1338,7 @@ func (w *world) superseded(e *edit) bool {
 
 func (w *world) deletedBefore(created *edit) bool {
 	for _, o := range w.edits[:created.at] {
-		if o.key == created.key && o.path == "" && o.side == created.side && o.value == "-" {
+		if o.key == created.key && o.path == created.path && o.side == created.side && o.value == "-" {
 			return true
 		}
 	}
@@ -1341,8 +1348,8 @@ func (w *world) deletedBefore(created *edit) bool {
 // shown tells whether an open conflict, a frozen or an unknown resource shows the edit.
 func (w *world) shown(e *edit) bool {
 	p, _ := ParsePath(e.path)
-	if r := w.ledger.Resources[e.key]; r != nil && r.FrozenCode == string(Vanished) {
-		return true
+	if r := w.ledger.Resources[e.key]; r != nil && (r.FrozenCode == string(Vanished) || r.FrozenCode == string(Refused)) {
+		return true // said as a frozen resource, with nothing written on either side
 	}
 	if w.waits(e.key) {
 		return true
@@ -1632,6 +1639,7 @@ func TestModelFound(t *testing.T) {
 		{"writers without a trace", 181256, "of two values overwritten one after the other only the later was kept"},
 		{"no change log", 124917, "an equal tree hid a commit without an answer and its undoing"},
 		{"no change log", 61491, "an undecided write was forgotten while a conflict above it stood"},
+		{"renames", 780376, "a decision to delete took an edit along that was made after it"},
 		{"renames", 38032, "two names of base became one object"},
 		{"renames", 29146, "another object was adopted from two observations of different times"},
 	} {

@@ -366,8 +366,10 @@ func (p *planner) oldestFirst(ids []string) {
 
 // undoneDelete shows a delete in NetBox that a repeated create of ours undid, and carries it out when a person decides so.
 func (p *planner) undoneDelete(pr pair, id string, m *merger) {
+	// What NetBox holds now stands in base's place: a decision is for exactly that, and an edit of it makes it void.
+	now, body := any(map[string]any(p.in.NetBox.Bodies[pr.netbox])), any(map[string]any(pr.git.Body))
 	if m.decision != nil {
-		switch side, decision := m.decision(nil, any(map[string]any(pr.git.Body)), any(map[string]any(pr.git.Body)), none); {
+		switch side, decision := m.decision(nil, now, body, none); {
 		case decision == "":
 		case side == SideNetBox:
 			p.deleteInNetBox(pr, "decided: keep NetBox", decision) // Git follows as with any delete in NetBox
@@ -380,8 +382,7 @@ func (p *planner) undoneDelete(pr pair, id string, m *merger) {
 			return
 		}
 	}
-	body := any(map[string]any(pr.git.Body))
-	m.clashes = append(m.clashes, clash{nil, DeleteEdit, body, body, none,
+	m.clashes = append(m.clashes, clash{nil, DeleteEdit, now, body, none,
 		"deleted in NetBox while it was being created there a second time, because the first answer was lost"})
 }
 

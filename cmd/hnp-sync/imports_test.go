@@ -33,7 +33,7 @@ var layers = map[string][]string{
 	"handlers/command":           {"gitops", "handlers", "handlers/feedback", "manifests"},
 	"app/config":                 {"gitops"},
 	"app/store":                  {"gitops", "handlers", "manifests"},
-	"app/jobs":                   {"app/store", "gitops", "gitops/repo", "handlers", "manifests"},
+	"app/jobs":                   {"app/store", "gitops", "gitops/repo", "handlers", "handlers/command", "handlers/feedback", "manifests"},
 	"app/api":                    {"app/jobs", "app/store", "gitops", "handlers", "manifests"},
 	"app":                        {"app/api", "app/config", "app/jobs", "app/store", "gitops", "gitops/repo", "handlers", "manifests", "netbox"},
 	"app/demo":                   {"app", "app/api", "app/config", "gitops", "gitops/githubtest", "manifests", "netbox", "netbox/netboxtest", "netbox/provision"},

@@ -135,7 +135,13 @@ func (a *App) newJobs() (*jobs.Manager, error) {
 		Connection:  func(name string) (jobs.Connection, bool) { return a.services.Load().connection(name) },
 		ParseConfig: gitops.ParseConfig,
 		Run:         run,
-		Problems:    problemsBy(schemas),
+		Examine: func(ctx context.Context, c *gitops.Cycle, st *gitops.State, head string) (*gitops.Evaluation, error) {
+			return c.Evaluate(ctx, st, head)
+		},
+		Check: func(files []*manifests.File) []manifests.Diagnostic {
+			return manifests.Validate(files, schemas, manifests.Options{})
+		},
+		Problems: problemsBy(schemas),
 		Validate: func(f *manifests.File, doc int) []manifests.Diagnostic {
 			return manifests.ValidateDocument(f, doc, schemas)
 		},

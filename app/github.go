@@ -76,6 +76,15 @@ func (g gitHub) Directory(f store.Fabric) (gitops.Repository, error) {
 	return rp, nil
 }
 
+func (g gitHub) Proposals(f store.Fabric) (gitops.Proposals, error) {
+	p, err := g.current().OpenProposals(repo.Ref{InstallationID: f.InstallationID, RepositoryID: f.RepositoryID, Owner: f.Owner, Name: f.Repository},
+		f.Branch, f.Directory)
+	if err != nil {
+		return nil, fmt.Errorf("open pull requests of %s/%s: %w", f.Owner, f.Repository, err)
+	}
+	return p, nil
+}
+
 func refOf(r store.Repository) repo.Ref {
 	return repo.Ref{InstallationID: r.InstallationID, RepositoryID: r.ID, Owner: r.Owner, Name: r.Name}
 }

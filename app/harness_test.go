@@ -86,8 +86,8 @@ func newSite(t *testing.T, files map[string]string) *site {
 			Users: []githubtest.SeedUser{{Login: "alice", Name: "Alice Ng", Email: "alice@example.com"}},
 			Orgs:  []githubtest.SeedOrg{{Login: "acme"}},
 			Repos: []githubtest.SeedRepo{{Owner: "acme", Name: "fabrics", Files: files}},
-			Apps: []githubtest.SeedApp{{AppID: 1234, Slug: "hnp-sync", Permissions: map[string]string{"contents": "write", "metadata": "read"},
-				Events: []string{"push"}, WebhookURL: s.hooks.URL + "/webhooks/github", WebhookSecret: hookSecret,
+			Apps: []githubtest.SeedApp{{AppID: 1234, Slug: "hnp-sync", Permissions: map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write", "checks": "write", "issues": "write"},
+				Events: []string{"push", "pull_request", "issue_comment", "check_run", "check_suite", "merge_group", "repository"}, WebhookURL: s.hooks.URL + "/webhooks/github", WebhookSecret: hookSecret,
 				Installations: []githubtest.SeedInstallation{{InstallationID: 34, Account: "acme"}}}},
 		}}})
 	if err != nil {

@@ -32,6 +32,128 @@ type fakeHost struct {
 	fail   error // of every call
 	reads  int   // of configurations
 	heads  int
+
+	// What is said and read on GitHub.
+	pulls   map[int]Pull
+	runs    []Check // every request: a batch of annotations each
+	nextRun int64
+	issues  []fakeIssue
+	edits   int
+	lose    int // annotations after which the answer to PublishCheck is lost; 0 never
+}
+
+type fakeIssue struct {
+	title, body string
+	open        bool
+}
+
+func (h *fakeHost) Pull(_ context.Context, _ store.Repository, number int) (Pull, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p, ok := h.pulls[number]
+	if !ok {
+		return p, &gitops.PermissionError{Code: "not_found", Message: "no such pull request"}
+	}
+	return p, h.fail
+}
+
+func (h *fakeHost) Pulls(_ context.Context, _ store.Repository, base string) ([]Pull, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []Pull
+	for _, p := range h.pulls {
+		if p.Open && p.Base == base {
+			out = append(out, p)
+		}
+	}
+	return out, h.fail
+}
+
+// PublishCheck behaves as the real one: batches of 50, found again by its external id, annotations appended.
+func (h *fakeHost) PublishCheck(_ context.Context, _ store.Repository, c Check, report func(Progress) error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := c.Progress
+	if p.Asking {
+		for _, r := range h.runs {
+			if r.ExternalID == c.ExternalID {
+				p.RunID = r.Progress.RunID
+			}
+		}
+		p.Sent = max(p.Sent, h.annotations(p.RunID))
+	}
+	for first := true; first || p.Sent < len(c.Output.Annotations); first = false {
+		if h.fail != nil {
+			return h.fail
+		}
+		if p.RunID == 0 {
+			h.nextRun++
+			p.RunID = h.nextRun
+		}
+		part := c
+		end := min(p.Sent+50, len(c.Output.Annotations))
+		part.Output.Annotations = c.Output.Annotations[p.Sent:end]
+		if end < len(c.Output.Annotations) {
+			part.Output.Conclusion = ""
+		}
+		part.Progress = p
+		h.runs = append(h.runs, part)
+		if h.lose > 0 && end >= h.lose {
+			h.lose = 0
+			return gitops.ErrOutcomeUnknown
+		}
+		p.Sent = end
+		if err := report(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// annotations counts what a run has.
+func (h *fakeHost) annotations(run int64) (n int) {
+	for _, r := range h.runs {
+		if r.Progress.RunID == run {
+			n += len(r.Output.Annotations)
+		}
+	}
+	return n
+}
+
+func (h *fakeHost) ConfigurationAt(context.Context, store.Repository, string) (Configuration, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.config, h.fail
+}
+
+func (h *fakeHost) CreateIssue(_ context.Context, _ store.Repository, title, body string) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.fail != nil {
+		return 0, h.fail
+	}
+	h.issues = append(h.issues, fakeIssue{title, body, true})
+	return len(h.issues), nil
+}
+
+func (h *fakeHost) UpdateIssue(_ context.Context, _ store.Repository, number int, title, body string, open bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.edits++
+	h.issues[number-1] = fakeIssue{title, body, open}
+	return h.fail
+}
+
+// last is the newest request for a check run of a name; false when there was none.
+func (h *fakeHost) last(name string) (c Check, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.runs {
+		if r.Output.Name == name {
+			c, ok = r, true
+		}
+	}
+	return c, ok
 }
 
 func (h *fakeHost) Installations(context.Context) ([]store.Installation, error) {
@@ -63,6 +185,8 @@ func (h *fakeHost) Head(context.Context, store.Repository, string) (string, erro
 func (h *fakeHost) Directory(store.Fabric) (gitops.Repository, error) {
 	return &fakeDirectory{host: h}, nil
 }
+
+func (h *fakeHost) Proposals(store.Fabric) (gitops.Proposals, error) { return nil, nil }
 
 func (h *fakeHost) set(change func(*fakeHost)) {
 	h.mu.Lock()
@@ -220,6 +344,9 @@ type fakeRun struct {
 	most    int // cycles of one fabric at a time
 	runs    []gitops.Request
 	do      func(ctx context.Context, c *gitops.Cycle, req gitops.Request) (*gitops.Result, error)
+	// evaluated fills in what an evaluation finds.
+	evaluated   func(*gitops.Evaluation) error
+	evaluations int
 }
 
 func (r *fakeRun) run(ctx context.Context, c *gitops.Cycle, req gitops.Request) (*gitops.Result, error) {
@@ -238,6 +365,17 @@ func (r *fakeRun) run(ctx context.Context, c *gitops.Cycle, req gitops.Request) 
 		return do(ctx, c, req)
 	}
 	return observeAll(ctx, c)
+}
+
+func (r *fakeRun) evaluate(_ context.Context, c *gitops.Cycle, _ *gitops.State, head string) (*gitops.Evaluation, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.evaluations++
+	ev := &gitops.Evaluation{Fabric: c.Fabric, Head: head, Base: headOne, MergeBase: headOne, Touched: map[gitops.Key]bool{}}
+	if r.evaluated != nil {
+		return ev, r.evaluated(ev)
+	}
+	return ev, nil
 }
 
 func (r *fakeRun) set(do func(ctx context.Context, c *gitops.Cycle, req gitops.Request) (*gitops.Result, error)) {
@@ -331,7 +469,7 @@ func (b *bench) open() {
 		b.t.Fatal(err)
 	}
 	b.Manager, err = New(Deps{
-		Store: st, Host: b.host, ParseConfig: parseNames, Run: b.run.run, Clock: b.clock, Log: zap.New(core), Metrics: noMetrics{},
+		Store: st, Host: b.host, Feedback: b.host, Examine: b.run.evaluate, ParseConfig: parseNames, Run: b.run.run, Clock: b.clock, Log: zap.New(core), Metrics: noMetrics{},
 		Connection: func(name string) (Connection, bool) { return b.netbox, name == "default" },
 		NewOperation: func(now time.Time) string {
 			return fmt.Sprintf("sync_%s_%06d", now.Format("20060102_150405"), now.Nanosecond()/1000)

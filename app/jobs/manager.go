@@ -50,6 +50,8 @@ type Manager struct {
 	feeds   map[string]*feed  // of the poll's goroutine alone
 	// unpaired are NetBox fabrics that no configuration names, by connection.
 	unpaired map[string][]NetBoxFabric
+	// missing are rights that GitHub refused, by repository and what they are for, with GitHub's reason for people.
+	missing map[int64]map[string]string
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -61,17 +63,20 @@ var _ handlers.Knowledge = (*memory)(nil)
 // New makes a manager. Nothing runs before Start.
 func New(d Deps) (*Manager, error) {
 	m := &Manager{Deps: d, memory: newMemory(), parsed: newParseCache(maxParsedBytes), judge: make(chan struct{}, 1), fullDue: map[int64]bool{}, seen: map[string]string{}, rerun: map[string]bool{},
-		feeds: map[string]*feed{}, unpaired: map[string][]NetBoxFabric{}}
+		feeds: map[string]*feed{}, unpaired: map[string][]NetBoxFabric{}, missing: map[int64]map[string]string{}}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &reconcileWorker{m: m})
 	river.AddWorker(workers, &repositoryWorker{m: m})
 	river.AddWorker(workers, &installationsWorker{m: m})
+	river.AddWorker(workers, &evaluateWorker{m: m})
+	river.AddWorker(workers, &tellWorker{m: m})
 	// River repeats every job error in its own words; ours are logged once, by us.
 	logger := slog.New(zapslog.NewHandler(d.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel)).Core()))
 	client, err := river.NewClient(d.Store.RiverDriver(), &river.Config{
 		Queues: map[string]river.QueueConfig{
 			queueCycles:  {MaxWorkers: cycleWorkers},
 			queueRefresh: {MaxWorkers: refreshWorkers},
+			queuePulls:   {MaxWorkers: pullWorkers},
 		},
 		Workers:                     workers,
 		Logger:                      logger,

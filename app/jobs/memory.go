@@ -47,6 +47,11 @@ type known struct {
 	editors map[string]bool
 	// told are the conflicts whose line is in the log already.
 	told map[int]bool
+	// found is what the last cycle of this process found; nil before.
+	found *found
+	// lostSince is when its cycles began to fail, zero while they go through; lostWhy the reason once people are told.
+	lostSince time.Time
+	lostWhy   string
 }
 
 // held is what our answers and listings held of one kind in one fabric.

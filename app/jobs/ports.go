@@ -29,6 +29,8 @@ type Host interface {
 	Head(ctx context.Context, r store.Repository, branch string) (string, error)
 	// Directory is the fabric's directory on its branch.
 	Directory(f store.Fabric) (gitops.Repository, error)
+	// Proposals are the pull requests into the fabric's branch; nil where none can be made.
+	Proposals(f store.Fabric) (gitops.Proposals, error)
 }
 
 // Configuration is the in-repository configuration as it stands on the default branch.
@@ -82,7 +84,13 @@ type Deps struct {
 	// ParseConfig reads an in-repository configuration.
 	ParseConfig func(path string, data []byte) ([]gitops.Fabric, []manifests.Diagnostic)
 	// Run is (*gitops.Cycle).Run, exchanged in tests of the queue.
-	Run      func(ctx context.Context, c *gitops.Cycle, req gitops.Request) (*gitops.Result, error)
+	Run func(ctx context.Context, c *gitops.Cycle, req gitops.Request) (*gitops.Result, error)
+	// Examine is (*gitops.Cycle).Evaluate, exchanged in tests of the queue.
+	Examine func(ctx context.Context, c *gitops.Cycle, st *gitops.State, head string) (*gitops.Evaluation, error)
+	// Feedback is what is said on GitHub: checks, issues, comments. Nil says nothing.
+	Feedback Feedback
+	// Check gives all findings of a fabric's files, for evaluations; may be nil.
+	Check    func(files []*manifests.File) []manifests.Diagnostic
 	Problems func(doc manifests.Object) []string // may be nil
 	// Validate gives the findings of one document with their places; may be nil.
 	Validate     func(f *manifests.File, doc int) []manifests.Diagnostic

@@ -107,6 +107,9 @@ func (w *reconcileWorker) Work(ctx context.Context, job *river.Job[reconcileArgs
 	if err := m.triggerMoved(ctx, f.Connection, moved); err != nil {
 		return err
 	}
+	if err := m.noticed(ctx, f, result); err != nil {
+		return err
+	}
 	end() // before the commit: the next job of this fabric may start with it, before this function has returned
 	return m.finish(ctx, job, pending, result, nil)
 }
@@ -188,6 +191,9 @@ func (m *Manager) failed(ctx context.Context, job *river.Job[reconcileArgs], f s
 		return err
 	}
 	m.memory.fail(f.ID, err.Error())
+	if tellErr := m.lost(ctx, f, err); tellErr != nil {
+		log.Error("people not told", zap.Error(tellErr))
+	}
 	logFailure(log, "cycle failed: it will be tried again", err, zap.Int("attempt", job.Attempt), zap.Duration("in", retryAfter(job.Attempt)))
 	if noteErr := m.noteFailure(ctx, f.ID, pending, err); noteErr != nil {
 		log.Error("operations not updated", zap.Error(noteErr))

@@ -108,8 +108,14 @@ func (m *Manager) cycleOf(f store.Fabric, rec *recording) (*gitops.Cycle, error)
 	if err != nil {
 		return nil, err
 	}
+	proposals, err := m.Host.Proposals(f)
+	if err != nil {
+		return nil, err
+	}
 	r, _ := m.memory.repository(f.RepositoryID)
 	return &gitops.Cycle{
+		Proposals:    proposals,
+		ProposalText: proposalText,
 		Repository:   &watchedRepository{Repository: repo, rec: rec, configBlob: r.ConfigBlob, guard: r.DefaultBranch == f.Branch},
 		Inventory:    &watchedInventory{Inventory: inv, rec: rec, connection: f.Connection, memory: m.memory, clock: m.Clock},
 		Ledger:       m.Store.Ledger(f.ID),
@@ -117,6 +123,7 @@ func (m *Manager) cycleOf(f store.Fabric, rec *recording) (*gitops.Cycle, error)
 		Fabric:       f.Policy,
 		Problems:     m.Problems,
 		Validate:     m.Validate,
+		Check:        m.Check,
 		NewOperation: m.NewOperation,
 		Log:          cycleLog(m.fabricLog(f)),
 		People:       m.Settings().People,

@@ -29,6 +29,7 @@ const (
 	CodeBoth             = "config-overlap"                // both spellings of the file exist
 	CodeCannotRead       = "config-unreadable"             // GitHub refuses the file or repository
 	CodeConnectionFabric = "config-no-connection"          // the server has no such connection
+	CodeRemoved          = "config-removed"                // a pull request removes the file
 )
 
 // repositoryArgs asks to read the configuration of one repository again.

@@ -78,3 +78,15 @@ func (s *Store) Statuses(ctx context.Context) (map[int64]FabricStatus, error) {
 	}
 	return out, nil
 }
+
+// Pause reads what stops a fabric's writing; nil when nothing does.
+func (s *Store) Pause(ctx context.Context, fabric int64) (*gitops.Pause, error) {
+	text, err := one(ctx, s.read, column[string], `SELECT pause FROM ledgers WHERE fabric = $1`, fabric)
+	text, found, err := foundOr(text, err, fmt.Sprintf("read pause of fabric %d", fabric))
+	if err != nil || !found {
+		return nil, err
+	}
+	var p *gitops.Pause
+	err = decode(text, &p)
+	return p, err
+}

@@ -1302,7 +1302,7 @@ func (w *world) superseded(e *edit) bool {
 		// The other side deleted it too and made it anew: both had agreed that it is gone, whether or not a cycle saw it,
 		// and the new one was never this side's to delete.
 		for _, o := range w.edits {
-			if o.key == e.key && o.path == e.path && o.side == e.side.Other() && o.value != "-" && o.at > 0 && w.deletedBefore(o) {
+			if o.key == e.key && (o.path == "" || o.path == e.path) && o.side == e.side.Other() && o.value != "-" && o.at > 0 && w.deletedBefore(o) {
 				return true
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 )
 
 // What is remembered of GitHub survives, replaces itself under its key, and is forgotten when it is old.
@@ -45,7 +46,7 @@ func TestGitHubRecords(t *testing.T) {
 			t.Errorf("redelivery %d: first %v, %v", want, first, err)
 		}
 	}
-	if err := s.PruneGitHub(ctx, s.now().Add(1)); err != nil {
+	if err := s.PruneGitHub(ctx, s.now().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, found, _ := s.CheckRun(ctx, 1, "aa", "n"); found {

@@ -123,18 +123,18 @@ var fabricKeys = []configKey[Fabric]{
 		}},
 	{"template", "managed/{kind}/{name}.yaml", "Where new resources go, below the directory; with `layout: in_place` only. `{kind}` is the kind's directory name.",
 		func(r *configReader, n *yaml.Node, at string, f *Fabric) { f.Template = r.template(n, at) }},
-	{"mode", "commit", "`commit`, or `observe` (plan and report, write nothing). `pull_request` arrives later and is refused for now.",
+	{"mode", "commit", "`commit`; `pull_request` (the same commit on `hnp-sync/<slug>` and one pull request that is kept up to date; a protected branch gets the same); or `observe` (plan and report, write nothing).",
 		func(r *configReader, n *yaml.Node, at string, f *Fabric) {
-			f.Mode = configChoice(r, n, at, map[string]Mode{"commit": ModeCommit, "observe": ModeObserve, "pull_request": ModePullRequest}, ModePullRequest)
+			f.Mode = configChoice(r, n, at, map[string]Mode{"commit": ModeCommit, "observe": ModeObserve, "pull_request": ModePullRequest})
 		}},
 	{"direction", "bidirectional", "`bidirectional`, `git_to_gui`, `gui_to_git` or `disabled`; `github` may be written for `git`.",
 		func(r *configReader, n *yaml.Node, at string, f *Fabric) {
 			f.Direction = configChoice(r, n, at, directionWords)
 		}},
-	{"conflicts", "merge", "`merge`: fields merge one by one, and one changed on both sides is a conflict. `user_guided`, `timestamp` and `branch` arrive later and are refused for now.",
+	{"conflicts", "merge", "`merge`: fields merge one by one, and one changed on both sides is a conflict. `branch`: the same, and each resource with conflicts gets a pull request that holds NetBox's values: merging it decides. `user_guided` and `timestamp` arrive later and are refused for now.",
 		func(r *configReader, n *yaml.Node, at string, f *Fabric) {
 			f.Conflicts = configChoice(r, n, at, map[string]Strategy{"merge": StrategyMerge, "user_guided": StrategyUserGuided, "timestamp": StrategyTimestamp,
-				"branch": StrategyBranch}, StrategyUserGuided, StrategyTimestamp, StrategyBranch)
+				"branch": StrategyBranch}, StrategyUserGuided, StrategyTimestamp)
 		}},
 	{"first_import", "conflict", "What decides unequal values when Git and NetBox meet for the first time: `conflict`, `git` or `netbox`.",
 		func(r *configReader, n *yaml.Node, at string, f *Fabric) {

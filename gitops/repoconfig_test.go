@@ -126,9 +126,8 @@ func TestParseConfigProblems(t *testing.T) {
 		"name Conflict":      {"version: 1\nfabrics:\n  - {name: Conflict, directory: d}\n", "3:12 config-value fabrics[0].slug: the slug conflict is taken"},
 		"slug upper case":    {configWith("    slug: A\n"), `5:11 config-value fabrics[0].slug: the slug "A" must be`},
 		"name without slug":  {"version: 1\nfabrics:\n  - {name: ÄÖÜ, directory: d}\n", `3:12 config-value fabrics[0].slug: the slug "---" must be`},
-		"mode later":         {configWith("    mode: pull_request\n"), "5:11 config-not-supported fabrics[0].mode: mode: pull_request is not supported yet"},
 		"conflicts later":    {configWith("    conflicts: user_guided\n"), "5:16 config-not-supported fabrics[0].conflicts: conflicts: user_guided is not supported yet"},
-		"conflicts branch":   {configWith("    conflicts: branch\n"), "5:16 config-not-supported fabrics[0].conflicts: conflicts: branch is not supported yet"},
+		"conflicts branch":   {configWith("    conflicts: timestamp\n"), "5:16 config-not-supported fabrics[0].conflicts: conflicts: timestamp is not supported yet"},
 		"mode unknown":       {configWith("    mode: maybe\n"), `5:11 config-value fabrics[0].mode: "maybe" is not known`},
 		"paused yes":         {configWith("    paused: yes\n"), "5:13 config-value fabrics[0].paused: must be true or false"},
 		"create empty":       {configWith("    create:\n"), "5:12 config-value fabrics[0].create: is empty"},
@@ -320,7 +319,7 @@ func FuzzParseConfig(f *testing.F) {
 		for _, c := range fabrics {
 			dir := c.Branch + ":" + strings.ToLower(c.Directory)
 			if c.Name == "" || !slugPattern.MatchString(c.Slug) || slugs[c.Slug] || directories[dir] || badConfigPath(c.Directory) != "" ||
-				c.Mode == ModePullRequest || c.Conflicts != StrategyMerge || c.Line < 1 || c.Template == "" || c.Direction == "" {
+				c.Conflicts != StrategyMerge && c.Conflicts != StrategyBranch || c.Line < 1 || c.Template == "" || c.Direction == "" {
 				t.Fatalf("accepted %+v", c)
 			}
 			slugs[c.Slug], directories[dir] = true, true

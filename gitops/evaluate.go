@@ -54,8 +54,8 @@ type Effect struct {
 	Breaks []Key
 	// Touched: the pull request changes the resource.
 	Touched bool
-	// File and Line are where the resource stands in the evaluated tree, relative to the fabric's directory; 0 and
-	// empty when it is in none.
+	// File and Line are where the resource stands in the evaluated tree, relative to the fabric's directory; for one that
+	// is gone from it, the file it had, without a line.
 	File string
 	Line int
 }
@@ -194,7 +194,7 @@ func (ev *Evaluation) judge(r *run, merged *GitSnapshot) {
 		r.numberKnown(pl)
 	}
 	ev.touch(r, view)
-	ev.effects(view)
+	ev.effects(r.git, view)
 	for kind, err := range r.netbox.Errors {
 		ev.Unknown[kind] = err.Error()
 	}
@@ -230,7 +230,7 @@ func (ev *Evaluation) touch(r *run, view *GitView) {
 }
 
 // effects are the writes to NetBox that the branch alone does not cause, and the NetBox edits that arrive anyway.
-func (ev *Evaluation) effects(view *GitView) {
+func (ev *Evaluation) effects(before, view *GitView) {
 	anyway := map[string]bool{}
 	for i := range ev.Now.Actions {
 		anyway[ev.Now.Actions[i].fingerprint] = true
@@ -255,6 +255,8 @@ func (ev *Evaluation) effects(view *GitView) {
 				}
 				if g := view.Resources[a.Key]; g != nil {
 					e.File, e.Line = g.File, lineOf(view, g)
+				} else if g := before.Resources[a.Key]; g != nil {
+					e.File = g.File
 				}
 				if a.Side == SideNetBox && a.Op == OpDelete {
 					e.Breaks = referencing(view, a.Key)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -187,29 +186,31 @@ func TestRateLimitParks(t *testing.T) {
 	}
 }
 
-// A protected branch is said and not hammered.
-func TestProtectedBranchIsSaid(t *testing.T) {
+// What may not be committed to a protected branch is proposed by one pull request; merged, both sides are equal.
+func TestProtectedBranchGetsAPullRequest(t *testing.T) {
 	t.Parallel()
 	s, r := inStep(t)
 	if err := s.github.Protect(repoName, "main", true, false); err != nil {
 		t.Fatal(err)
 	}
 	s.setVLAN(1007)
-	var f api.Fabric
-	s.eventually("the refusal is said", func() bool {
-		f = r.quiet().Fabrics[0]
-		b, err := json.Marshal(f)
-		return err == nil && strings.Contains(string(b), "protected")
+	var text string
+	s.eventually("the edit is proposed", func() bool {
+		text, _ = s.github.ReadFile(repoName, "hnp-sync/fabric-1", vpcFile)
+		return text == fmt.Sprintf(vpcYAML, 1007)
 	})
-	if f.State == "equal" {
-		t.Errorf("status %+v", f)
+	if f := r.quiet().Fabrics[0]; f.State == "equal" || s.netboxVLAN() != 1007 || s.gitText() != fmt.Sprintf(vpcYAML, 1001) {
+		t.Errorf("status %+v, NetBox %d, Git %s", f, s.netboxVLAN(), s.gitText())
 	}
-	if n := s.github.Stats().Writes(); n > 2 {
-		t.Errorf("%d attempts to write to a protected branch", n)
+	if err := s.github.Protect(repoName, "main", false, false); err != nil {
+		t.Fatal(err)
 	}
-	if s.netboxVLAN() != 1007 {
-		t.Error("the user's edit is gone")
+	if _, err := s.github.MergePull(repoName, 1, "alice", "squash"); err != nil {
+		t.Fatal(err)
 	}
+	s.eventually("both sides are equal", func() bool {
+		return r.quiet().Fabrics[0].State == "equal" && s.gitText() == fmt.Sprintf(vpcYAML, 1007)
+	})
 }
 
 // One broken file freezes what it held and nothing else.

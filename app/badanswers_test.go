@@ -297,7 +297,6 @@ func githubAnswersCommitsBadly(t *testing.T) {
 		"half an answer, but saved": {action: "truncate"},
 		"connection lost":           {action: "drop", state: "pending", says: unknown},
 		"answer lost, but saved":    {action: "reset_after"},
-		"protected by a ruleset":    {status: 200, body: `{"data":{"createCommitOnBranch":null},"errors":[{"type":"UNPROCESSABLE","message":"Repository rule violations found\n\nChanges must be made through a pull request."}]}`, state: "error", says: "the branch is protected"},
 		"archived meanwhile":        {status: 403, body: message("Repository was archived so is read-only."), state: "error", says: "is archived and read-only: unarchive it"},
 	}, func(s *site, vlan int) { s.setVLAN(vlan) })
 }
@@ -309,7 +308,7 @@ func githubAnswersTokensBadly(t *testing.T) {
 		"401":            {status: 401, body: message("A JSON web token could not be decoded"), says: "GitHub does not accept the App's credentials (401): check app_id, the private key and the server's clock"},
 		"403":            {status: 403, body: message("This installation has been suspended"), says: "the App's installation is suspended"},
 		"404":            {status: 404, body: message("Not Found"), says: "installation 34 does not exist: the App was uninstalled, or app_id and the private key are another App's"},
-		"422":            {status: 422, body: message("The permissions requested are not granted to this installation."), says: "installation 34 does not grant what is needed (The permissions requested are not granted to this installation.): select the repository"},
+		"422":            {status: 422, body: message("The permissions requested are not granted to this installation."), says: "(The permissions requested are not granted to this installation.): select the repository"},
 		"200, a page":    {status: 200, body: errorPage, headers: pageHeaders, says: "could not refresh installation id 34's token"},
 		"half an answer": {action: "truncate", says: "could not refresh installation id 34's token"},
 	}

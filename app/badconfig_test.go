@@ -46,7 +46,6 @@ func TestBadRepositoryConfiguration(t *testing.T) {
 		"a folder outside":          {repoConfig + strings.Replace(second, "gitops/hedgehog", "../..", 1), ":7: must hold no \"..\" [config-value]"},
 		"an absolute folder":        {repoConfig + strings.Replace(second, "gitops/hedgehog", "/etc", 1), ":7: must not be absolute [config-value]"},
 		"the repository's root":     {repoConfig + strings.Replace(second, "gitops/hedgehog/fabric-2", ".", 1), ":7: must be a directory below the root [config-value]"},
-		"what arrives later":        {repoConfig + "    mode: pull_request\n", ":6: mode: pull_request is not supported yet [config-not-supported]"},
 		"conflicts that come later": {repoConfig + "    conflicts: timestamp\n", ":6: conflicts: timestamp is not supported yet [config-not-supported]"},
 		"a very large file":         {repoConfig + strings.Repeat("# padding\n", 60<<10), "[config-syntax]"},
 	}
@@ -156,10 +155,6 @@ func TestRepositoryInTrouble(t *testing.T) {
 			strike: func(_ *testing.T, s *site) { admin(s, repoName, map[string]any{"archived": true}) },
 			end:    func(_ *testing.T, s *site) { admin(s, repoName, map[string]any{"archived": false}) },
 			says:   "acme/fabrics branch main is archived and read-only: unarchive it, or remove it from the configuration"},
-		"protected": {
-			strike: func(t *testing.T, s *site) { noError(t, s.github.Protect(repoName, "main", true, true)) },
-			end:    func(t *testing.T, s *site) { noError(t, s.github.Protect(repoName, "main", false, true)) },
-			says:   "acme/fabrics branch main: the branch is protected ("},
 		"suspended": {
 			strike: func(t *testing.T, s *site) { noError(t, s.github.Suspend(34, true)) },
 			end:    func(t *testing.T, s *site) { noError(t, s.github.Suspend(34, false)) },

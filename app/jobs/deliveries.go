@@ -62,6 +62,7 @@ type work struct {
 	fabrics       map[int64]*store.SyncRequest
 	repositories  map[int64]bool
 	installations bool
+	evaluate      []evaluateArgs
 }
 
 func newWork() *work {
@@ -88,6 +89,13 @@ func (w *work) add(d handlers.Delivery, dec handlers.Decision) {
 		w.repositories[dec.Repository] = true
 	}
 	w.installations = w.installations || dec.Installations
+	for _, p := range dec.Evaluate {
+		a := evaluateArgs{Repository: p.Repository, Number: p.Number, Again: d.Action == "rerequested"}
+		if p.Number == 0 {
+			a.Head, a.Base = p.HeadSHA, d.Activity.BaseRef
+		}
+		w.evaluate = append(w.evaluate, a)
+	}
 }
 
 // queue writes everything in one transaction.
@@ -101,6 +109,11 @@ func (m *Manager) queue(ctx context.Context, tx *sql.Tx, w *work) error {
 	}
 	for _, id := range sortedKeys(w.repositories) {
 		if err := m.enqueueTx(ctx, tx, repositoryArgs{Repository: id}, true); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.evaluate {
+		if err := m.enqueueTx(ctx, tx, a, true); err != nil {
 			return err
 		}
 	}
@@ -182,7 +195,7 @@ func (m *Manager) finishDeliveries(ctx context.Context, list []store.Claimed, de
 	for _, c := range list {
 		dec := decisions[c.ID]
 		outcome := "echo"
-		if len(dec.Fabrics) > 0 || dec.Repository != 0 || dec.Installations {
+		if len(dec.Fabrics) > 0 || dec.Repository != 0 || dec.Installations || len(dec.Evaluate) > 0 {
 			outcome = "queued"
 		}
 		if connection := c.Connection(); connection != "" {

@@ -114,6 +114,18 @@ func (m *Manager) evaluate(ctx context.Context, a evaluateArgs, attempt int) err
 	if err != nil {
 		return err
 	}
+	if a.Head != "" && a.Base == "" {
+		// Somebody asked for the checks of a commit again, and GitHub did not say of which pull request: forks.
+		open, err := m.Store.OpenPullRequests(ctx, r.ID, "")
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(open, func(p store.PullRequest) bool { return p.Head == a.Head })
+		if i < 0 {
+			return nil
+		}
+		a.Number, a.Head = open[i].Number, ""
+	}
 	if a.Head != "" {
 		return m.evaluateHead(ctx, r, Pull{Head: a.Head, Base: a.Base, Open: true}, a, attempt)
 	}

@@ -141,16 +141,17 @@ func dataFolder(name string) (string, func() error, error) {
 
 // world is everything that runs.
 type world struct {
-	out    io.Writer
-	github *githubtest.Server
-	netbox *netboxtest.Server
-	conn   *netbox.Connection
-	app    *app.App
-	log    *os.File
-	client *http.Client
-	ended  chan error
-	cancel context.CancelFunc
-	base   totals // counters at the start of the step
+	pullHead string // head of the pull request of the story
+	out      io.Writer
+	github   *githubtest.Server
+	netbox   *netboxtest.Server
+	conn     *netbox.Connection
+	app      *app.App
+	log      *os.File
+	client   *http.Client
+	ended    chan error
+	cancel   context.CancelFunc
+	base     totals // counters at the start of the step
 }
 
 func start(ctx context.Context, dir string, o Options) (w *world, err error) {
@@ -193,7 +194,7 @@ func (w *world) startGitHub(dir string) error {
 			Repos: []githubtest.SeedRepo{{Owner: "acme", Name: "network", DefaultBranch: branch, Files: files}},
 			Apps: []githubtest.SeedApp{{AppID: 1, Slug: appSlug, Name: "hnp-sync",
 				Permissions:   map[string]string{"metadata": "read", "contents": "write", "checks": "write", "pull_requests": "write", "issues": "write"},
-				Events:        []string{"push"},
+				Events:        []string{"push", "pull_request", "issue_comment", "check_run", "check_suite", "merge_group", "repository"},
 				Installations: []githubtest.SeedInstallation{{Account: "acme"}}}},
 		},
 	}})

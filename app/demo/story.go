@@ -85,6 +85,9 @@ func (w *world) chapters() []chapter {
 					func() error { return w.editGit("test-vpc-2", "vlan: 1202", "vlan: 1400") })
 			}, w.checkConflict,
 			"one of the two values, without a word"},
+		{"pull_request", "Bob opens a pull request with a VLAN that is no number, and without leaf-02: its checks say what merging would do",
+			w.proposeHarm, w.checkPullRequest,
+			"nothing: it looked at the branch after the merge, and sent what it found"},
 		{"bad_file", "Bob pushes a broken file of server-01 and a good edit of server-02: only server-01 waits",
 			func(context.Context) error {
 				return w.push("break server-01, describe server-02", map[string]func(string) string{

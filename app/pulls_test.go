@@ -143,3 +143,50 @@ func TestConflictOpensTheIssueAndItsEndClosesIt(t *testing.T) {
 		t.Errorf("the check is %+v", c)
 	}
 }
+
+// A right that was not accepted is said by its name, and everything else works on.
+func TestMissingPermissionIsSaid(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	noError(t, s.github.SetPermissions("hnp-sync", map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write"}))
+	text := fmt.Sprintf(vpcYAML, 1002)
+	s.openPull("change", map[string]*string{vpcFile: &text})
+	s.eventually("the missing right is said", func() bool {
+		st := r.quiet()
+		return len(st.Missing) == 1 && st.Missing[0].Repository == repoName && strings.Contains(strings.Join(st.Missing[0].Rights, " "), "checks")
+	})
+	s.setVLAN(1003)
+	s.eventually("the edit arrives all the same", func() bool { return s.gitText() == fmt.Sprintf(vpcYAML, 1003) })
+	r.quiet()
+}
+
+// The merge queue waits for the checks of its own commit.
+func TestMergeGroupIsAnsweredOnItsHead(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	text := fmt.Sprintf(vpcYAML, 1002)
+	number, head := s.openPull("change", map[string]*string{vpcFile: &text})
+	s.concluded(r, head)
+	group, err := s.github.Enqueue(repoName, number, "alice")
+	noError(t, err)
+	for name, c := range s.concluded(r, group) {
+		if c.Conclusion != "success" {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+// "Re-run" makes the checks again, and what was said stays what is said.
+func TestRerunIsAnswered(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	text := fmt.Sprintf(vpcYAML, 1002)
+	_, head := s.openPull("change", map[string]*string{vpcFile: &text})
+	before := s.concluded(r, head)["hnp-sync / plan"]
+	noError(t, s.github.ClickRerun(before.ID, "alice"))
+	s.eventually("it is made again", func() bool {
+		c := s.checks(head)["hnp-sync / plan"]
+		return c.ID > before.ID && c.Conclusion == "success"
+	})
+	r.quiet()
+}

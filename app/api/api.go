@@ -31,6 +31,7 @@ type Jobs interface {
 	Overlay(fabric int64) jobs.Overlay
 	Unpaired() map[string][]jobs.NetBoxFabric
 	Queue(ctx context.Context) (int, error)
+	Missing() map[int64][]string
 }
 
 // API answers the routes. It is safe for concurrent use.

@@ -16,6 +16,10 @@ type Status struct {
 	Fabrics []Fabric `json:"fabrics"` // by NetBox connection and name
 	// Repositories with something wrong in their configuration.
 	Repositories []Repository `json:"repositories,omitempty"`
+	// Missing are rights that GitHub refused; the rest works on.
+	Missing []Missing `json:"missing,omitempty"`
+	// PullRequests are those that could not be evaluated yet.
+	PullRequests []PullRequest `json:"pull_requests,omitempty"`
 	// Unconfigured are NetBox fabrics that no configuration names.
 	Unconfigured []Unconfigured `json:"unconfigured,omitempty"`
 }
@@ -211,4 +215,18 @@ type InitiatedBy struct {
 type Error struct {
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
+}
+
+// Missing is what GitHub does not let the App do in one repository.
+type Missing struct {
+	Repository string   `json:"repository"`
+	Rights     []string `json:"rights"` // what cannot be done: GitHub's reason
+}
+
+// PullRequest is one that waits to be evaluated, and why. Until is when it is tried again after a limit.
+type PullRequest struct {
+	Repository string     `json:"repository"`
+	Number     int        `json:"number"`
+	Problem    string     `json:"problem"`
+	Until      *time.Time `json:"until,omitempty"`
 }

@@ -58,6 +58,24 @@ func (a *API) statusFor(ctx context.Context, caller Caller) (Status, error) {
 			out.Repositories = append(out.Repositories, Repository{Repository: r.Owner + "/" + r.Name, Problems: r.Diagnostics})
 		}
 	}
+	waiting, err := a.Store.WaitingPullRequests(ctx)
+	if err != nil {
+		return out, err
+	}
+	missing := a.Jobs.Missing()
+	for _, r := range repositories {
+		if !caller.API && !seen[r.ID] {
+			continue
+		}
+		if rights := missing[r.ID]; len(rights) > 0 {
+			out.Missing = append(out.Missing, Missing{Repository: r.Owner + "/" + r.Name, Rights: rights})
+		}
+		for _, p := range waiting {
+			if p.RepositoryID == r.ID {
+				out.PullRequests = append(out.PullRequests, PullRequest{Repository: r.Owner + "/" + r.Name, Number: p.Number, Problem: p.Problem, Until: timeOrNull(p.ParkedUntil)})
+			}
+		}
+	}
 	for connection, list := range a.Jobs.Unpaired() {
 		if !caller.sees(connection) {
 			continue

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -342,4 +343,62 @@ func (m *Manager) evaluateAgain(ctx context.Context, f store.Fabric) error {
 		}
 		return nil
 	})
+}
+
+// Missing are the rights GitHub refused, by repository id, sorted: what cannot be done, with GitHub's reason. They are
+// asked for again with every job, so what was accepted meanwhile is forgotten when the installations are read.
+func (m *Manager) Missing() map[int64][]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[int64][]string{}
+	for id, list := range m.missing {
+		for _, what := range slices.Sorted(maps.Keys(list)) {
+			out[id] = append(out[id], what+": "+list[what])
+		}
+	}
+	return out
+}
+
+// lookForPulls asks for the open pull requests of a repository that no webhook told of, and notes those that are no
+// longer open. One request for each branch that a fabric follows.
+func (m *Manager) lookForPulls(ctx context.Context, r store.Repository) error {
+	if m.Feedback == nil {
+		return nil
+	}
+	var branches []string
+	for _, f := range m.memory.list() {
+		if f.RepositoryID == r.ID && !slices.Contains(branches, f.Branch) {
+			branches = append(branches, f.Branch)
+		}
+	}
+	for _, branch := range branches {
+		open, err := m.Feedback.Pulls(ctx, r, branch)
+		var denied *gitops.PermissionError
+		if errors.As(err, &denied) {
+			return m.refused(r, "pull requests", denied)
+		}
+		if err != nil {
+			return fmt.Errorf("list pull requests into %s: %w", branch, err)
+		}
+		known, err := m.Store.OpenPullRequests(ctx, r.ID, branch)
+		if err != nil {
+			return err
+		}
+		heads, todo := map[int]string{}, map[int]bool{}
+		for _, p := range known {
+			heads[p.Number] = p.EvaluatedHead
+			todo[p.Number] = !slices.ContainsFunc(open, func(o Pull) bool { return o.Number == p.Number })
+		}
+		for _, p := range open {
+			todo[p.Number] = heads[p.Number] != p.Head
+		}
+		for _, number := range slices.Sorted(maps.Keys(todo)) {
+			if todo[number] {
+				if err := m.Evaluate(ctx, r.ID, number, false); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -243,3 +243,33 @@ func TestConflictOnTheBranchIsToldAndEnds(t *testing.T) {
 		return b.run.evaluations >= 2
 	})
 }
+
+// Without any webhook, pull requests are found by listing them; one that ended is forgotten.
+func TestPullRequestsAreFoundWithoutWebhooks(t *testing.T) {
+	t.Parallel()
+	b := started(t)
+	b.pull(Pull{Number: 5, Head: headTwo, Base: "main", Open: true})
+	r, ok := b.memory.repository(12)
+	if !ok {
+		t.Fatal("no repository")
+	}
+	look := func() {
+		t.Helper()
+		if err := b.lookForPulls(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		b.quiet()
+	}
+	look()
+	b.concluded(feedback.PlanName, headTwo, feedback.Success)
+	n := b.requests()
+	look()
+	if b.requests() != n {
+		t.Error("a pull request that is evaluated was evaluated again")
+	}
+	b.pull(Pull{Number: 5, Head: headTwo, Base: "main"})
+	look()
+	if list, err := b.Store.OpenPullRequests(t.Context(), 12, ""); err != nil || len(list) != 0 {
+		t.Errorf("still open: %+v %v", list, err)
+	}
+}

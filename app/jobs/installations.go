@@ -53,6 +53,9 @@ func (m *Manager) refreshInstallations(ctx context.Context) error {
 	if err := m.Store.SetInstallations(ctx, installations); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	clear(m.missing) // what was accepted meanwhile is no longer missing; what still is is said again
+	m.mu.Unlock()
 	var failures []error
 	for _, i := range installations {
 		if i.Suspended {

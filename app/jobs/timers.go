@@ -322,6 +322,9 @@ func (m *Manager) compareLoop(ctx context.Context) {
 		}
 		if now := m.Clock.Now(); now.Sub(installations) >= installationsEvery {
 			installations = now
+			for _, r := range m.memory.repositoryList() {
+				m.pollOne(ctx, "pull requests of "+r.Owner+"/"+r.Name, func(ctx context.Context) error { return m.lookForPulls(ctx, r) })
+			}
 			if err := m.Installations(ctx, "hourly"); err != nil && ctx.Err() == nil {
 				m.Log.Error("installations could not be asked for", zap.Error(err))
 			}
@@ -337,6 +340,9 @@ func (m *Manager) retentionLoop(ctx context.Context) {
 			m.Log.Error("old deliveries not removed", zap.Error(err))
 		} else if n > 0 {
 			m.Log.Info("old deliveries removed", zap.Int64("deliveries", n))
+		}
+		if err := m.Store.PruneGitHub(ctx, now.Add(-keepDeliveries)); err != nil && ctx.Err() == nil {
+			m.Log.Error("old records of GitHub not removed", zap.Error(err))
 		}
 		if _, err := m.Store.PruneChanges(ctx, now.Add(-store.ChangesKept)); err != nil && ctx.Err() == nil {
 			m.Log.Error("old values not removed", zap.Error(err))

@@ -138,7 +138,8 @@ func (a *App) newJobs() (*jobs.Manager, error) {
 		Examine: func(ctx context.Context, c *gitops.Cycle, st *gitops.State, head string) (*gitops.Evaluation, error) {
 			return c.Evaluate(ctx, st, head)
 		},
-		Feedback: gitHub{current: func() *repo.App { return a.services.Load().github }},
+		Feedback:   gitHub{current: func() *repo.App { return a.services.Load().github }},
+		Deliveries: gitHub{current: func() *repo.App { return a.services.Load().github }},
 		Check: func(files []*manifests.File) []manifests.Diagnostic {
 			return manifests.Validate(files, schemas, manifests.Options{})
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/hnp-sync/hnp-sync/app/jobs"
 	"github.com/hnp-sync/hnp-sync/app/store"
@@ -11,7 +12,21 @@ import (
 	"github.com/hnp-sync/hnp-sync/gitops/repo"
 )
 
-var _ jobs.Feedback = gitHub{}
+var (
+	_ jobs.Feedback   = gitHub{}
+	_ jobs.Deliveries = gitHub{}
+)
+
+func (g gitHub) Attempts(ctx context.Context, since time.Time) ([]jobs.Attempt, error) {
+	list, err := g.current().Deliveries(ctx, since)
+	out := make([]jobs.Attempt, 0, len(list))
+	for _, d := range list {
+		out = append(out, jobs.Attempt{ID: d.ID, GUID: d.GUID, Event: d.Event, At: d.DeliveredAt, OK: d.OK()})
+	}
+	return out, err
+}
+
+func (g gitHub) Redeliver(ctx context.Context, id int64) error { return g.current().Redeliver(ctx, id) }
 
 func pullOf(p repo.PullRequest) jobs.Pull {
 	return jobs.Pull{Number: p.Number, Head: p.HeadSHA, Base: p.BaseRef, Fork: p.Fork, HeadBranch: p.HeadRef, Open: p.State == "open"}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hnp-sync/hnp-sync/gitops/githubtest"
 )
@@ -189,4 +190,50 @@ func TestRerunIsAnswered(t *testing.T) {
 		return c.ID > before.ID && c.Conclusion == "success"
 	})
 	r.quiet()
+}
+
+// A webhook that arrived nowhere is found in GitHub's list, sent again once, and has its effect.
+func TestLostDeliveryIsSentAgain(t *testing.T) {
+	t.Parallel()
+	s, r := inStep(t)
+	url := s.target.Swap(nil)
+	text := fmt.Sprintf(vpcYAML, 1002)
+	_, head := s.openPull("change", map[string]*string{vpcFile: &text})
+	noError(t, s.github.WaitDeliveries(t.Context()))
+	s.target.Store(url)
+	r.stop()
+	clock := &jumpingClock{sweep: make(chan time.Time, 2)}
+	r = s.start(func(o *Options) { o.Clock = clock })
+	r.quiet()
+	clock.sweep <- time.Now()
+	s.concluded(r, head)
+	redelivered := func() (n int) {
+		for _, d := range s.github.Deliveries() {
+			if d.Redelivery {
+				n++
+			}
+		}
+		return n
+	}
+	n := redelivered()
+	clock.sweep <- time.Now()
+	clock.sweep <- time.Now() // once this one is taken, the sweep before it is over
+	s.eventually("the second sweep has looked", func() bool { return len(clock.sweep) == 0 })
+	r.quiet()
+	if n == 0 || redelivered() != n {
+		t.Errorf("%d redeliveries, %d after another sweep", n, redelivered())
+	}
+}
+
+// jumpingClock is the real clock, but the sweep's timer ends when the test says so.
+type jumpingClock struct {
+	realClock
+	sweep chan time.Time
+}
+
+func (c *jumpingClock) After(d time.Duration) <-chan time.Time {
+	if d == 5*time.Minute {
+		return c.sweep
+	}
+	return c.realClock.After(d)
 }

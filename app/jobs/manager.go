@@ -118,6 +118,9 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.done.Go(func() { m.pollLoop(run) })
 	m.done.Go(func() { m.compareLoop(run) })
 	m.done.Go(func() { m.retentionLoop(run) })
+	if m.Deliveries != nil {
+		m.done.Go(func() { m.sweepLoop(run) })
+	}
 	return nil
 }
 

@@ -143,6 +143,12 @@ func (s *Store) HasDelivery(ctx context.Context, guid string) (bool, error) {
 	return found, err
 }
 
+// AskedAgain tells whether GitHub was asked to send a delivery again.
+func (s *Store) AskedAgain(ctx context.Context, guid string) (bool, error) {
+	_, found, err := foundOrRow(ctx, s, `SELECT 1 FROM redeliveries WHERE guid = $1`, guid)
+	return found, err
+}
+
 // Redelivered notes that GitHub is asked to send a delivery again; false when it was asked before.
 func (s *Store) Redelivered(ctx context.Context, guid string) (first bool, err error) {
 	n, err := exec(ctx, s.db, `INSERT INTO redeliveries (guid, requested_at) VALUES ($1, $2) ON CONFLICT (guid) DO NOTHING`, guid, micros(s.now()))

@@ -273,3 +273,21 @@ func TestPullRequestsAreFoundWithoutWebhooks(t *testing.T) {
 		t.Errorf("still open: %+v %v", list, err)
 	}
 }
+
+// A check run that somebody deleted is made anew when there is something new to say.
+func TestADeletedRunIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := started(t)
+	b.pull(Pull{Number: 5, Head: headTwo, Base: "main", Open: true})
+	b.ask(5, false)
+	first := b.concluded(feedback.ValidateName, headTwo, feedback.Success)
+	b.host.set(func(h *fakeHost) { h.deleted = map[int64]bool{first.Progress.RunID: true} })
+	b.run.mu.Lock()
+	b.run.evaluated = problems(2)
+	b.run.mu.Unlock()
+	b.ask(5, false)
+	second := b.concluded(feedback.ValidateName, headTwo, feedback.Failure)
+	if second.Progress.RunID == first.Progress.RunID || len(second.Output.Annotations) != 2 {
+		t.Errorf("the new run is %+v", second)
+	}
+}

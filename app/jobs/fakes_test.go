@@ -37,6 +37,7 @@ type fakeHost struct {
 	pulls   map[int]Pull
 	runs    []Check // every request: a batch of annotations each
 	nextRun int64
+	deleted map[int64]bool // check runs
 	issues  []fakeIssue
 	edits   int
 	lose    int // annotations after which the answer to PublishCheck is lost; 0 never
@@ -74,6 +75,9 @@ func (h *fakeHost) PublishCheck(_ context.Context, _ store.Repository, c Check, 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := c.Progress
+	if h.deleted[p.RunID] {
+		return &gitops.PermissionError{Code: "not_found", Message: "no such check run"}
+	}
 	if p.Asking {
 		for _, r := range h.runs {
 			if r.ExternalID == c.ExternalID {

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/hnp-sync/hnp-sync/app/store"
+	"github.com/hnp-sync/hnp-sync/gitops"
 	"github.com/hnp-sync/hnp-sync/handlers/feedback"
 )
 
@@ -40,10 +42,16 @@ func (m *Manager) publish(ctx context.Context, r store.Repository, head string, 
 	// A run that is known by its id and has nothing under way need not be asked for.
 	asking := known && rec.OutputHash == hash || known && rec.RunID == 0 && rec.OutputHash == ""
 	rec.OutputHash = hash
-	return m.send(ctx, r, rec, out, asking)
+	err = m.send(ctx, r, rec, out, asking)
+	var denied *gitops.PermissionError
+	if rec.RunID != 0 && errors.As(err, &denied) && denied.Code == "not_found" { // the run was deleted
+		rec = store.CheckRun{RepositoryID: r.ID, Head: head, Name: out.Name, ExternalID: externalID(head, out.Name, rec.ExternalID), OutputHash: hash}
+		err = m.send(ctx, r, rec, out, false)
+	}
+	return err
 }
 
-// begin makes the check runs of a head at once, so that people see that it is being looked at.
+// begun makes a check run of a head at once, so that people see that it is being looked at.
 func (m *Manager) begun(ctx context.Context, r store.Repository, head, name string) error {
 	rec, known, err := m.Store.CheckRun(ctx, r.ID, head, name)
 	if err != nil || known && (rec.RunID != 0 || rec.OutputHash != "") {

@@ -139,6 +139,7 @@ func (a *App) newJobs() (*jobs.Manager, error) {
 			return c.Evaluate(ctx, st, head)
 		},
 		Feedback:   gitHub{current: func() *repo.App { return a.services.Load().github }},
+		Comments:   gitHub{current: func() *repo.App { return a.services.Load().github }},
 		Deliveries: gitHub{current: func() *repo.App { return a.services.Load().github }},
 		Check: func(files []*manifests.File) []manifests.Diagnostic {
 			return manifests.Validate(files, schemas, manifests.Options{})

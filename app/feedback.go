@@ -15,7 +15,24 @@ import (
 var (
 	_ jobs.Feedback   = gitHub{}
 	_ jobs.Deliveries = gitHub{}
+	_ jobs.Comments   = gitHub{}
 )
+
+func (g gitHub) Permission(ctx context.Context, r store.Repository, login string) (string, error) {
+	return g.current().Permission(ctx, refOf(r), login)
+}
+
+func (g gitHub) React(ctx context.Context, r store.Repository, commentID int64, reaction string) error {
+	return g.current().React(ctx, refOf(r), commentID, reaction)
+}
+
+func (g gitHub) CreateComment(ctx context.Context, r store.Repository, number int, body string) (int64, error) {
+	return g.current().CreateComment(ctx, refOf(r), number, body)
+}
+
+func (g gitHub) EditComment(ctx context.Context, r store.Repository, id int64, body string) error {
+	return g.current().EditComment(ctx, refOf(r), id, body)
+}
 
 func (g gitHub) Attempts(ctx context.Context, since time.Time) ([]jobs.Attempt, error) {
 	list, err := g.current().Deliveries(ctx, since)

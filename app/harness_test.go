@@ -83,7 +83,7 @@ func newSite(t *testing.T, files map[string]string) *site {
 	s.github, err = githubtest.New(githubtest.Options{Dir: filepath.Join(s.dir, "github"), Logf: nil, Seed: &githubtest.Seed{
 		Tokens: map[string]githubtest.SeedToken{userToken: {Login: "alice"}},
 		GitHub: githubtest.SeedGitHub{
-			Users: []githubtest.SeedUser{{Login: "alice", Name: "Alice Ng", Email: "alice@example.com"}},
+			Users: []githubtest.SeedUser{{Login: "alice", Name: "Alice Ng", Email: "alice@example.com"}, {Login: "carol", Name: "Carol", Email: "carol@example.com"}},
 			Orgs:  []githubtest.SeedOrg{{Login: "acme"}},
 			Repos: []githubtest.SeedRepo{{Owner: "acme", Name: "fabrics", Files: files}},
 			Apps: []githubtest.SeedApp{{AppID: 1234, Slug: "hnp-sync", Permissions: map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write", "checks": "write", "issues": "write"},

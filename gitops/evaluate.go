@@ -403,3 +403,20 @@ func distinct(all []manifests.Diagnostic) []manifests.Diagnostic {
 		return a.File == b.File && a.StartLine == b.StartLine && a.StartColumn == b.StartColumn && a.Code == b.Code
 	})
 }
+
+// Preview plans what the next full cycle would do. Like Evaluate it only reads, and leaves state as it is.
+func (c *Cycle) Preview(ctx context.Context, state *State) (*Plan, error) {
+	branch, err := c.Repository.Observe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("observe Git for %s: %w", c.Fabric.Name, err)
+	}
+	r := &run{Cycle: c, req: Request{Full: true}, result: &Result{}, state: state.Clone(), snap: branch, failed: map[string]bool{}}
+	r.git = ViewGit(branch, &r.Fabric, r.parser())
+	r.input = &Input{Now: r.now(), State: r.state, Fabric: &r.Fabric, Problems: r.Problems, Validate: r.Validate, Git: r.git}
+	if err := r.lookAtNetBox(ctx); err != nil {
+		return nil, err
+	}
+	plan := MakePlan(r.input)
+	r.numberKnown(plan)
+	return plan, nil
+}

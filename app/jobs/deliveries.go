@@ -63,6 +63,7 @@ type work struct {
 	repositories  map[int64]bool
 	installations bool
 	evaluate      []evaluateArgs
+	commands      []commandArgs
 }
 
 func newWork() *work {
@@ -96,6 +97,9 @@ func (w *work) add(d handlers.Delivery, dec handlers.Decision) {
 		}
 		w.evaluate = append(w.evaluate, a)
 	}
+	if a, ok := commandOf(d, dec.Command); ok {
+		w.commands = append(w.commands, a)
+	}
 }
 
 // queue writes everything in one transaction.
@@ -113,6 +117,11 @@ func (m *Manager) queue(ctx context.Context, tx *sql.Tx, w *work) error {
 		}
 	}
 	for _, a := range w.evaluate {
+		if err := m.enqueueTx(ctx, tx, a, true); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.commands {
 		if err := m.enqueueTx(ctx, tx, a, true); err != nil {
 			return err
 		}
@@ -195,7 +204,7 @@ func (m *Manager) finishDeliveries(ctx context.Context, list []store.Claimed, de
 	for _, c := range list {
 		dec := decisions[c.ID]
 		outcome := "echo"
-		if len(dec.Fabrics) > 0 || dec.Repository != 0 || dec.Installations || len(dec.Evaluate) > 0 {
+		if len(dec.Fabrics) > 0 || dec.Repository != 0 || dec.Installations || len(dec.Evaluate) > 0 || dec.Command != nil {
 			outcome = "queued"
 		}
 		if connection := c.Connection(); connection != "" {

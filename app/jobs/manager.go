@@ -69,6 +69,7 @@ func New(d Deps) (*Manager, error) {
 	river.AddWorker(workers, &repositoryWorker{m: m})
 	river.AddWorker(workers, &installationsWorker{m: m})
 	river.AddWorker(workers, &evaluateWorker{m: m})
+	river.AddWorker(workers, &commandWorker{m: m})
 	river.AddWorker(workers, &tellWorker{m: m})
 	// River repeats every job error in its own words; ours are logged once, by us.
 	logger := slog.New(zapslog.NewHandler(d.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel)).Core()))

@@ -89,6 +89,8 @@ type Deps struct {
 	Examine func(ctx context.Context, c *gitops.Cycle, st *gitops.State, head string) (*gitops.Evaluation, error)
 	// Feedback is what is said on GitHub: checks, issues, comments. Nil says nothing.
 	Feedback Feedback
+	// Comments is what slash commands need of GitHub.
+	Comments Comments
 	// Deliveries is GitHub's list of webhooks; nil never asks it.
 	Deliveries Deliveries
 	// Check gives all findings of a fabric's files, for evaluations; may be nil.

@@ -15,7 +15,8 @@ type Fabric struct {
 	Slug string
 	// Paused: the configuration or a command stopped its synchronisation.
 	Paused bool
-	// Touched: the pull request of the comment changes something below the fabric's directory. False on issues.
+	// Touched: the pull request of the comment changes something below the fabric's directory, or is one of the
+	// fabric's own; or the issue of the comment is the fabric's rolling issue.
 	Touched bool
 }
 
@@ -146,7 +147,7 @@ func (e *Refused) Error() string { return e.Text }
 // store both in one transaction. A fabric is named by Fabric.ID and belongs to the repository the comment came from:
 // the commands only use ids that Fabrics returned.
 type Control interface {
-	// Fabrics are all fabrics of the repository, by name. number is the pull request (0: an issue) for Touched.
+	// Fabrics are all fabrics of the repository, by name. number is the pull request or issue of the comment, for Touched.
 	Fabrics(ctx context.Context, repositoryID int64, number int) ([]Fabric, error)
 	Status(ctx context.Context, fabric int64) (Status, error)
 	// Plan makes the plan of now; it writes nothing.

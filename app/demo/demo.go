@@ -142,6 +142,7 @@ func dataFolder(name string) (string, func() error, error) {
 // world is everything that runs.
 type world struct {
 	pullHead string // head of the pull request of the story
+	hash     string // of the plan that waits
 	out      io.Writer
 	github   *githubtest.Server
 	netbox   *netboxtest.Server
@@ -199,6 +200,9 @@ func (w *world) startGitHub(dir string) error {
 		},
 	}})
 	if err != nil {
+		return err
+	}
+	if err := w.github.SetPermission(repository, gitUser, "write"); err != nil {
 		return err
 	}
 	return w.github.Start("127.0.0.1:0")

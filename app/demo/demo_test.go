@@ -25,7 +25,7 @@ func TestStoryHolds(t *testing.T) {
 	if !res.OK || told != res {
 		t.Fatalf("the story does not hold:\n%s", out.String())
 	}
-	want := []string{"ingest", "netbox_edit", "git_edit", "merge", "conflict", "pull_request", "bad_file", "silence"}
+	want := []string{"ingest", "netbox_edit", "git_edit", "merge", "conflict", "pull_request", "bad_file", "resolve", "mass_delete", "approve", "silence"}
 	// Budgets of DESIGN §10; first import: 25 and 6 for discovery and probes.
 	budget := map[string]int{"ingest": 31, "netbox_edit": 3, "git_edit": 4}
 	for i, s := range res.Steps {

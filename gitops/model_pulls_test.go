@@ -15,6 +15,7 @@ type modelPull struct {
 	branch, state string
 	mergeCommit   string
 	last          string // tip when it was closed
+	late          bool   // opened by a request that arrived after its pull request's end: nobody but people knows it
 }
 
 type modelProposals struct{ *world }
@@ -72,6 +73,7 @@ func (w modelProposals) Propose(_ context.Context, req ProposeRequest) (Proposal
 	w.before("propose")
 	var result Proposal
 	var err error
+	late := false
 	effect := func() {
 		var pull *modelPull
 		for _, p := range w.pulls {
@@ -105,7 +107,7 @@ func (w modelProposals) Propose(_ context.Context, req ProposeRequest) (Proposal
 		w.tips[req.Branch] = w.push(&modelCommit{files: files, message: req.Subject + "\n\n" + req.Body})
 		w.head = was
 		if pull == nil {
-			pull = &modelPull{number: len(w.pulls) + 1, branch: req.Branch, state: "open"}
+			pull = &modelPull{number: len(w.pulls) + 1, branch: req.Branch, state: "open", late: late}
 			w.pulls = append(w.pulls, pull)
 		}
 		w.writes++
@@ -116,7 +118,7 @@ func (w modelProposals) Propose(_ context.Context, req ProposeRequest) (Proposal
 	case fateLost:
 		return Proposal{}, ErrOutcomeUnknown
 	case fateLate:
-		w.late = append(w.late, effect)
+		w.late = append(w.late, func() { late = true; effect() })
 		return Proposal{}, ErrOutcomeUnknown
 	case fateNoAnswer:
 		effect()
@@ -336,7 +338,7 @@ func (w *world) mergeAll() string {
 	for range 6 {
 		for _, p := range w.pulls {
 			if p.state == "open" && !w.mergePull(p) {
-				if rec := w.ledger.Proposed[p.branch]; rec != nil && rec.Theirs {
+				if rec := w.ledger.Proposed[p.branch]; rec != nil && rec.Theirs || rec == nil && p.late {
 					w.say("  a person closes pull request %d, which does not merge", p.number)
 					w.close(p)
 				}

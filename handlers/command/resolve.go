@@ -214,4 +214,3 @@ func target(p *Parsed) string {
 	}
 	return "all"
 }
-

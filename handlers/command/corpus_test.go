@@ -138,7 +138,7 @@ func TestDocsNameEveryCommand(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzComment(f *testing.F) {
 	for _, s := range []string{"/hnp status", "```\n/hnp x\n```", "/hnp resolve C1 merge a.b=git", `/hnp why vpc/a metadata.labels["a.b/c"]`, "> /hnp status", "<!--\n/hnp status", "\ufeff/hnp\u2003status"} {
 		f.Add(s)
 	}

@@ -113,37 +113,29 @@ func isAre(n int) string {
 	return "are"
 }
 
-// each carries a command out for every fabric that is meant and puts the answers below each other. It stops at the
-// first error; what was answered before stands in the answer.
+// each carries a command out for every fabric that is meant and puts the answers below each other. One that fails
+// hinders no other; what is for the log is kept in the session.
 func (s *session) each(ctx context.Context, p *Parsed, do func(f *Fabric) (answer, error)) (answer, error) {
 	list, problem, err := s.meant(ctx, p)
 	if err != nil || problem != "" {
 		return bad(problem), err
 	}
-	out := answer{ok: true}
+	if len(list) == 1 {
+		return do(&list[0])
+	}
+	var texts []string
+	ok := true
 	for i := range list {
 		a, err := do(&list[i])
-		text := a.text
-		if len(list) > 1 {
-			title := "**" + feedback.Text(list[i].Name) + "**: "
-			if err != nil {
-				words, _ := explain(err)
-				text = words
-			}
-			text = title + text
-		} else if err != nil {
-			return a, err
-		}
-		if out.text != "" {
-			out.text += "\n\n"
-		}
-		out.text += text
-		out.ok = out.ok && a.ok && err == nil
 		if err != nil {
-			if _, expected := explain(err); !expected {
-				return out, err
+			words, expected := explain(err)
+			if !expected {
+				s.failures = append(s.failures, err)
 			}
+			a = bad(words)
 		}
+		texts = append(texts, "In "+feedback.Text(list[i].Name)+":\n\n"+a.text)
+		ok = ok && a.ok
 	}
-	return out, nil
+	return answer{text: strings.Join(texts, "\n\n"), ok: ok}, nil
 }

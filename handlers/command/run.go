@@ -44,6 +44,8 @@ type session struct {
 	allowed    bool
 	allowErr   error
 	listed     bool
+	// failures of single fabrics, for the log.
+	failures []error
 }
 
 // Run carries out the commands of a comment and answers in its thread: eyes first, then thumbs up when everything was
@@ -81,6 +83,7 @@ func Run(ctx context.Context, r Request, c Control, a Authority, t Thread) error
 		done = done && out.ok
 		body.command(&parsed[i], out, len(parsed)-i-1)
 	}
+	failures = append(failures, s.failures...)
 	untold := &Untold{Reaction: ReactionUp}
 	if !done {
 		untold.Reaction = ReactionDown
@@ -117,9 +120,6 @@ func (s *session) carryOut(ctx context.Context, known []spec, p *Parsed) (answer
 	words, expected := explain(err)
 	if expected {
 		err = nil
-	}
-	if out.text != "" { // some fabrics answered before this one
-		words = out.text + "\n\n" + words
 	}
 	return bad(words), err
 }

@@ -189,7 +189,7 @@ func distinctPaths(paths []PathChoice) error {
 			return &DecideError{Reason: WrongChoice, Path: a.Path}
 		}
 		for _, b := range paths[:i] {
-			if samePath(a.Path, b.Path) && a.Side != b.Side {
+			if len(a.Path) == len(b.Path) && samePath(a.Path, b.Path) && a.Side != b.Side {
 				return &DecideError{Reason: PathTwice, Path: a.Path}
 			}
 		}

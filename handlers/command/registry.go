@@ -62,24 +62,6 @@ func names(known []spec) []string {
 	return out
 }
 
-// needs says who may use a command.
-func (s *spec) needs() string {
-	if s.changes {
-		return "write, and the team allow list when there is one"
-	}
-	return "read"
-}
-
-// Table is the documentation of all commands as a Markdown table.
-func Table() string {
-	var b strings.Builder
-	b.WriteString("| command | does | needs, on the repository |\n|---|---|---|\n")
-	for _, s := range registry() {
-		fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", word, strings.ReplaceAll(s.usage, "|", `\|`), s.does, s.needs())
-	}
-	return b.String()
-}
-
 func help(context.Context, *session, *Parsed) (answer, error) {
 	var b strings.Builder
 	b.WriteString("| command | does | needs |\n|---|---|---|\n")

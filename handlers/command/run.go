@@ -20,8 +20,9 @@ type Request struct {
 	At time.Time
 }
 
-// Untold is returned when the commands were carried out and GitHub did not take the answer. Only the answer is worth
-// another attempt: Body and Reaction are what was to be said; both may be empty, when it was.
+// Untold is returned when the commands were carried out and something failed. They must not be carried out again: a
+// person was told, or shall be, that they failed. Body and Reaction are what GitHub did not take, worth another attempt;
+// both are empty when everything was said. Err is for the log.
 type Untold struct {
 	Body, Reaction string
 	Err            error
@@ -51,8 +52,8 @@ type session struct {
 // Run carries out the commands of a comment and answers in its thread: eyes first, then thumbs up when everything was
 // done or thumbs down when something was not, and one answer for all commands. A comment without commands costs nothing.
 //
-// Failures are part of the answer. What is returned is for the log and asks for no second attempt, except when ctx ended
-// (what was not carried out yet still has to be; carrying out a command twice does no harm) and for *Untold.
+// Failures are part of the answer. What is returned is a *Untold, or the error of a ctx that ended: then the comment is
+// still to be carried out, and doing a part of it twice does no harm.
 func Run(ctx context.Context, r Request, c Control, a Authority, t Thread) error {
 	parsed := Parse(r.Comment.Text)
 	if len(parsed) == 0 {
@@ -97,10 +98,10 @@ func Run(ctx context.Context, r Request, c Control, a Authority, t Thread) error
 	if answerErr != nil {
 		untold.Body = text
 	}
-	if untold.Err = errors.Join(reactErr, answerErr); untold.Err != nil {
-		failures = append(failures, untold)
+	if untold.Err = errors.Join(append(failures, reactErr, answerErr)...); untold.Err != nil {
+		return untold
 	}
-	return errors.Join(failures...)
+	return nil
 }
 
 // carryOut checks the sender's right and runs one command. The error is for the log; the answer says it in words.

@@ -283,13 +283,17 @@ func TestRefusedAndFailed(t *testing.T) {
 	if err := w.run(t, "/hnp sync"); !errors.Is(err, w.err) {
 		t.Errorf("error %v is not for the log", err)
 	}
+	var untold *Untold
+	if err := w.run(t, "/hnp sync"); !errors.As(err, &untold) || untold.Body != "" || untold.Reaction != "" {
+		t.Errorf("error %v asks for the commands again", err)
+	}
+	w.reactions = w.reactions[:2]
 	w.want(t, ReactionDown, "**This failed**")
 	if strings.Contains(w.answer, "hunter2") {
 		t.Error("an error's own text is told")
 	}
 	w = newWorld("f")
 	w.tellErr = errors.New("503")
-	var untold *Untold
 	if err := w.run(t, "/hnp sync"); !errors.As(err, &untold) || untold.Body != w.answer || untold.Reaction != "" {
 		t.Errorf("error %v does not hold what was to be said", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/hnp-sync/hnp-sync/handlers"
 	"github.com/hnp-sync/hnp-sync/handlers/command"
 	"github.com/riverqueue/river"
+	"go.uber.org/zap"
 )
 
 // commandTimeout ends a comment that hangs: at most 20 commands, one of which may list NetBox.
@@ -84,6 +85,7 @@ func (m *Manager) command(ctx context.Context, a commandArgs) error {
 		switch {
 		case errors.As(err, &untold):
 			left = unsaid{untold.Body, untold.Reaction}
+			logFailure(m.Log, "commands were carried out, the answer is tried again", untold.Err, zap.Int64("comment", a.Comment))
 		case err != nil:
 			return err
 		}

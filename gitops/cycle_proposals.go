@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hnp-sync/hnp-sync/manifests"
@@ -521,7 +520,7 @@ func (r *run) proposalStatus() []ProposalStatus {
 	var out []ProposalStatus
 	for _, branch := range sortedIDs(r.state.Proposed) {
 		if rec := r.state.Proposed[branch]; rec.Number != 0 {
-			out = append(out, ProposalStatus{Number: rec.Number, URL: rec.URL, Branch: strings.TrimSpace(branch), Conflict: rec.Conflict, Theirs: rec.Theirs})
+			out = append(out, ProposalStatus{Number: rec.Number, URL: rec.URL, Branch: branch, Conflict: rec.Conflict, Theirs: rec.Theirs})
 		}
 	}
 	return out

@@ -1,9 +1,10 @@
 // Package gitops is the sync engine: it keeps one fabric's Git directory and NetBox in step, both ways, field by
 // field, without losing an edit.
 //
-// Everything here is pure, except cycle.go: values in, a plan out, no clock, no input or output, no GitHub and no
-// NetBox. cycle.go is the whole sync in one file and the only place with a context and interfaces: Repository
-// (Git), Inventory (NetBox), Ledger (what is remembered) and Clock.
+// Everything here is pure, except the cycle: values in, a plan out, no clock, no input or output, no GitHub and no
+// NetBox. cycle.go is the whole sync, cycle_proposals.go its way through pull requests, and evaluate.go the reading half
+// of it for a pull request. Only they have a context and interfaces: Repository (Git), Proposals (pull requests),
+// Inventory (NetBox), Ledger (what is remembered) and Clock.
 //
 // What it guarantees (each is a property of the two-sided model in model_test.go): every user edit is on both
 // sides, or superseded by an edit that had seen it, or in an open conflict showing both values, or decided; every

@@ -166,7 +166,7 @@ func (a *API) sync(c echo.Context) error {
 	case in.Force:
 		return Fail(c, http.StatusBadRequest, "not_supported", "force: nothing is ever forced")
 	case in.CreatePR:
-		return Fail(c, http.StatusBadRequest, "not_supported", "create_pr: pull requests are not supported yet")
+		return Fail(c, http.StatusBadRequest, "not_supported", "create_pr: not for one operation; mode: pull_request in .github/hnp-sync.yaml proposes what NetBox changed")
 	case in.ConflictResolution != "" && in.ConflictResolution != "merge" && in.ConflictResolution != "user_guided":
 		return Fail(c, http.StatusBadRequest, "not_supported", "conflict_resolution: merge or user_guided; a conflict waits for a person in both")
 	}

@@ -107,6 +107,12 @@ func (d desk) Fabrics(ctx context.Context, repositoryID int64, number int) ([]co
 	var out []command.Fabric
 	for _, f := range d.m.memory.list() {
 		if f.RepositoryID == repositoryID {
+			// In the issue about a fabric, that one is meant.
+			if issue, found, err := d.m.Store.RollingIssue(ctx, f.ID); err != nil {
+				return nil, err
+			} else if found && issue.Number == number {
+				touched = append(touched, f.ID)
+			}
 			out = append(out, command.Fabric{ID: f.ID, Name: f.Policy.Name, Slug: f.Policy.Slug, Paused: f.Policy.Paused, Touched: slices.Contains(touched, f.ID)})
 		}
 	}

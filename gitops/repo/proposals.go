@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -136,11 +137,11 @@ func (p *proposals) Propose(ctx context.Context, req gitops.ProposeRequest) (git
 	if err != nil {
 		return fail(err)
 	}
-	commit, nodeID, err := p.build(ctx, req, files)
+	commit, _, _, err := p.r.buildCommit(ctx, req.CommitRequest, files)
 	if err != nil {
 		return fail(err)
 	}
-	if err := p.move(ctx, req, commit, nodeID); err != nil {
+	if err := p.move(ctx, req, commit); err != nil {
 		return fail(err)
 	}
 	out := gitops.Proposal{Branch: req.Branch, Head: commit, Commits: []string{commit}, Operations: []string{gitops.OperationTrailer(wholeMessage(req.CommitRequest))}, State: "open"}
@@ -179,37 +180,22 @@ func (p *proposals) Propose(ctx context.Context, req gitops.ProposeRequest) (git
 	return out, nil
 }
 
-// build makes the commit's objects.
-func (p *proposals) build(ctx context.Context, req gitops.ProposeRequest, files []gitops.FileChange) (commit, nodeID string, err error) {
-	tree, nodeID, err := p.r.groundFor(ctx, req.ExpectedHead)
-	if err != nil {
-		return "", "", err
-	}
-	if tree, err = p.r.createTrees(ctx, req.ExpectedHead, tree, files); err != nil {
-		return "", "", err
-	}
-	var made struct {
-		SHA string `json:"sha"`
-	}
-	err = p.r.create(ctx, req.ExpectedHead, "create commit", p.r.api("git", "commits"),
-		map[string]any{"message": wholeMessage(req.CommitRequest), "tree": tree, "parents": []string{req.ExpectedHead}}, &made)
-	if err == nil && !isOID(made.SHA) {
-		err = errors.New("create commit: answer without an object id")
-	}
-	return made.SHA, nodeID, err
-}
-
 // move puts the branch on the commit: where it stands as expected, or on a commit that is ours all the same.
-func (p *proposals) move(ctx context.Context, req gitops.ProposeRequest, commit, nodeID string) error {
+func (p *proposals) move(ctx context.Context, req gitops.ProposeRequest, commit string) error {
+	branch := *p.r
+	branch.opts.Branch = req.Branch
 	expected := req.Tip
 	for attempt := 0; ; attempt++ {
-		err := p.setRef(ctx, req.Branch, expected, commit, nodeID)
-		if err == nil || errors.Is(err, gitops.ErrOutcomeUnknown) {
-			return err
+		var err error
+		if expected == "" {
+			err = branch.createBranch(ctx, commit)
+		} else {
+			// Forced, because it replaces our own commit; it is a compare-and-set all the same.
+			err = branch.moveBranch(ctx, expected, commit, true)
 		}
-		var api *APIError
-		if !errors.As(err, &api) || api.Status >= 500 || attempt > 0 {
-			return permission(p.r.ref.String(), err)
+		elsewhere := errors.Is(err, errBranchExists) || errors.Is(err, gitops.ErrStaleHead) || errors.Is(err, gitops.ErrBranchMissing)
+		if err == nil || !elsewhere || attempt > 0 {
+			return err
 		}
 		tip, message, lookErr := p.tip(ctx, req.Branch)
 		if lookErr != nil {
@@ -219,7 +205,7 @@ func (p *proposals) move(ctx context.Context, req gitops.ProposeRequest, commit,
 		case tip == commit:
 			return nil
 		case tip == expected:
-			return permission(p.r.ref.String(), err)
+			return err
 		case tip == "" && req.Number != 0:
 			// The branch went away with its pull request, or somebody deleted it: the state is read anew.
 			return fmt.Errorf("%w: %s is gone", gitops.ErrStaleHead, req.Branch)
@@ -231,36 +217,7 @@ func (p *proposals) move(ctx context.Context, req gitops.ProposeRequest, commit,
 }
 
 func ours(operations []string, operation string) bool {
-	for _, o := range operations {
-		if o == operation && o != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// setRef creates the branch, or moves it from exactly expected.
-func (p *proposals) setRef(ctx context.Context, branch, expected, commit, nodeID string) error {
-	if expected == "" {
-		_, err := p.r.client.rest(ctx, request{operation: "create ref", method: http.MethodPost, path: p.r.api("git", "refs"),
-			in: map[string]any{"ref": "refs/heads/" + branch, "sha": commit}})
-		return err
-	}
-	const text = "mutation Move($input:UpdateRefsInput!){updateRefs(input:$input){clientMutationId}}"
-	input := map[string]any{"repositoryId": nodeID, "refUpdates": []map[string]any{{
-		// Forced, because it replaces our own commit; beforeOid makes it a compare-and-set.
-		"name": "refs/heads/" + branch, "beforeOid": expected, "afterOid": commit, "force": true,
-	}}}
-	var out struct {
-		UpdateRefs *struct{} `json:"updateRefs"`
-	}
-	if err := p.r.client.mutate(ctx, "updateRefs", text, map[string]any{"input": input}, &out); err != nil {
-		return err
-	}
-	if out.UpdateRefs == nil {
-		return fmt.Errorf("updateRefs: %w (answer without a result)", gitops.ErrOutcomeUnknown)
-	}
-	return nil
+	return operation != "" && slices.Contains(operations, operation)
 }
 
 // tip reads the branch's newest commit and its message; "" when the branch does not exist.

@@ -195,8 +195,8 @@ const (
 type Thread interface {
 	// React adds a reaction to the comment; adding it twice is one.
 	React(ctx context.Context, repositoryID, commentID int64, reaction string) error
-	// Answer makes body the one rolling answer of the thread: the App's comment that holds Marker is edited, or a
-	// new one is written.
+	// Answer makes body the one rolling answer of the thread: the comment that was written before is edited, or a new
+	// one is written.
 	Answer(ctx context.Context, repositoryID int64, number int, body string) error
 }
 
